@@ -1,0 +1,110 @@
+//! What the ops are called in a birth record. For the parent.
+
+use super::{Exec, Op};
+use std::ffi::CStr;
+
+/// The calls that can fail in a child, for their names have to be told from bytes.
+pub(super) const CALLS: &[&str] = &[
+    "capset",
+    "close_range",
+    "dup2",
+    "execve",
+    "faccessat",
+    "fchdir",
+    "fchown",
+    "fchownat",
+    "fcntl",
+    "fsconfig",
+    "fsmount",
+    "fsopen",
+    "fstat",
+    "fstatfs",
+    "getcwd",
+    "ioctl",
+    "ioprio_set",
+    "keyctl",
+    "mkdirat",
+    "mknodat",
+    "mount_setattr",
+    "move_mount",
+    "newfstatat",
+    "open_tree",
+    "openat",
+    "openat2",
+    "personality",
+    "pivot_root",
+    "prctl",
+    "prlimit",
+    "read",
+    "sched_setattr",
+    "seccomp",
+    "sendmsg",
+    "setdomainname",
+    "setgroups",
+    "sethostname",
+    "setns",
+    "setresgid",
+    "setresuid",
+    "setsid",
+    "symlinkat",
+    "umount2",
+    "unlinkat",
+    "unshare",
+    "write",
+];
+
+/// Returns an op's name and arguments.
+pub(super) fn label(op: &Op) -> (&'static str, String) {
+    match op {
+        Op::Pause(_) => ("wait for the supervisor", String::new()),
+        Op::Join { types, .. } => ("join namespaces", types.to_string()),
+        Op::Unshare(types) => ("unshare", types.to_string()),
+        Op::TimeOffsets(offsets) => ("set clock offsets", text(offsets).replace('\n', ", ")),
+        Op::OomScoreAdj { value, .. } => ("set oom_score_adj", value.to_string()),
+        Op::NewKeyring => ("new session keyring", String::new()),
+        Op::LoopbackUp => ("set loopback up", String::new()),
+        Op::Hostname(name) => ("set host name", text(name)),
+        Op::Domainname(name) => ("set domain name", text(name)),
+        Op::Propagate(_) => ("detach mount propagation", "/".into()),
+        Op::EnterRoot(_) => ("attach root", "/".into()),
+        Op::UseRoot => ("open root", "/".into()),
+        Op::Mount(mount) => ("mount", format!("{} on {}", text(&mount.fs_type), text(&mount.target.path))),
+        Op::Attach { target, .. } => ("bind mount", text(&target.path)),
+        Op::Directory(path) => ("make directory", text(path)),
+        Op::Device(device) => ("make device", text(&device.path)),
+        Op::Symlink { target, path } => ("make link", format!("{} -> {}", text(path), text(target))),
+        Op::ReadOnly(path) => ("make read-only", text(path)),
+        Op::Mask(path) => ("mask", text(path)),
+        Op::Attributes { path, .. } => ("change mount attributes", text(path)),
+        Op::Sysctl { path, value } => ("write sysctl", format!("{}={}", text(path), text(value))),
+        Op::Pivot => ("pivot_root", String::new()),
+        Op::Terminal(terminal) => ("open terminal", format!("{}x{}", terminal.columns, terminal.rows)),
+        Op::Stdio { .. } => ("take standard streams", String::new()),
+        Op::ChangeDirectory(path) => ("change directory", text(path)),
+        Op::Limit(limit, limits) => {
+            ("set limit", format!("{} {} {}", limit.name(), limits.soft, limits.hard))
+        }
+        Op::Personality(domain) => ("set personality", format!("{domain:#x}")),
+        Op::Scheduler(scheduler) => ("set scheduler", scheduler.policy.to_string()),
+        Op::IoPriority(priority) => ("set io priority", format!("{priority:#x}")),
+        Op::Umask(mask) => ("set umask", format!("{mask:04o}")),
+        Op::Bounding(keep) => ("limit capabilities", keep.to_string()),
+        Op::Identity { uid, gid, groups, .. } => ("change user", format!("{uid}:{gid} groups {groups:?}")),
+        Op::RaiseCapabilities => ("raise capabilities", String::new()),
+        Op::Capabilities { effective, .. } => ("set capabilities", effective.to_string()),
+        Op::NoNewPrivileges => ("refuse new privileges", String::new()),
+        Op::DieWithParent(_) => ("die with the supervisor", String::new()),
+        Op::Seccomp(filter) => ("install seccomp filter", format!("{} instructions", filter.len() / 8)),
+        Op::Find => ("look up program", String::new()),
+    }
+}
+
+/// Returns the name and the arguments of the last step.
+pub(super) fn exec(exec: &Exec) -> (&'static str, String) {
+    let args: Vec<_> = exec.args.iter().map(|arg| text(arg)).collect();
+    ("execve", args.join(" "))
+}
+
+fn text(text: &CStr) -> String {
+    text.to_string_lossy().into_owned()
+}

@@ -1,0 +1,257 @@
+//! The page that parent and child share: what the child did, and what failed.
+//!
+//! ```text
+//! Header { state, op, errno, reason, call, note, count }  Record  Record  …
+//! ```
+//! The child writes, the parent reads. Numbers are atomic because both may look at the same time.
+
+use crate::error::last_errno;
+use crate::{Call, Result};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
+
+/// What the child has recorded about one op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The op's place in the list; the list's length for execve itself.
+    pub op: usize,
+    /// When it began: nanoseconds since 1970.
+    pub start_ns: i64,
+    /// How long it took in nanoseconds.
+    pub duration_ns: u64,
+    /// The error number, 0 for success.
+    pub errno: i32,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// A system call failed.
+    Call = 0,
+    /// No candidate in PATH can be executed.
+    NotInPath,
+    /// The program was found through a relative entry of PATH.
+    Relative,
+    /// The program cannot be looked at.
+    Stat,
+    /// The program is a directory.
+    IsDirectory,
+    /// The program may not be executed.
+    Denied,
+    /// execve failed.
+    Execute,
+    /// The working directory cannot be entered.
+    WorkingDirectory,
+    /// The working directory lies outside the root.
+    Unreachable,
+    /// A mount's target lies on procfs.
+    OnProcfs,
+    /// The host's /dev/null is something else.
+    NoNullDevice,
+    /// A device file's place is taken by something else.
+    OtherDevice,
+    /// No pseudo-terminal file system is mounted at /dev/pts.
+    NoTerminals,
+    /// The parent ended.
+    Orphaned,
+}
+
+impl Reason {
+    const ALL: [Self; 14] = [
+        Self::Call,
+        Self::NotInPath,
+        Self::Relative,
+        Self::Stat,
+        Self::IsDirectory,
+        Self::Denied,
+        Self::Execute,
+        Self::WorkingDirectory,
+        Self::Unreachable,
+        Self::OnProcfs,
+        Self::NoNullDevice,
+        Self::OtherDevice,
+        Self::NoTerminals,
+        Self::Orphaned,
+    ];
+
+    fn from_number(number: u32) -> Self {
+        Self::ALL.into_iter().find(|reason| *reason as u32 == number).unwrap_or(Self::Call)
+    }
+}
+
+/// Why the child gave up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault {
+    pub(super) reason: Reason,
+    pub(super) call: &'static str,
+    pub(super) errno: rustix::io::Errno,
+}
+
+/// Turns results of system calls into those of ops.
+pub(super) trait Named<T> {
+    fn call(self, name: &'static str) -> std::result::Result<T, Fault>;
+}
+
+impl<T> Named<T> for rustix::io::Result<T> {
+    fn call(self, name: &'static str) -> std::result::Result<T, Fault> {
+        self.map_err(|errno| Fault { reason: Reason::Call, call: name, errno })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Preparing,
+    Failed,
+    Executing,
+}
+
+const CALL_BYTES: usize = 24;
+const NOTE_BYTES: usize = 256;
+
+#[repr(C)]
+struct Header {
+    state: AtomicU32,
+    op: AtomicU32,
+    errno: AtomicU32,
+    reason: AtomicU32,
+    count: AtomicU32,
+    note_length: AtomicU32,
+    call: [AtomicU8; CALL_BYTES],
+    note: [AtomicU8; NOTE_BYTES],
+}
+
+#[repr(C)]
+struct Slot {
+    start: AtomicI64,
+    end: AtomicI64,
+    op: AtomicU32,
+    errno: AtomicU32,
+}
+
+/// The mapping. A forked child sees the same memory.
+#[derive(Debug)]
+pub(super) struct Shared {
+    address: *mut libc::c_void,
+    size: usize,
+    slots: usize,
+}
+
+// SAFETY: the mapping belongs to this value alone, lives as long as it, and all access goes through atomics.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub(super) fn new(slots: usize) -> Result<Self> {
+        let size = size_of::<Header>() + slots * size_of::<Slot>();
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice; it disturbs nothing.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(
+                Call("mmap").failed(last_errno(), || format!("NULL, {size}, MAP_SHARED|MAP_ANONYMOUS"))
+            );
+        }
+        Ok(Self { address, size, slots })
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: the mapping is at least as large as a Header, page-aligned, zeroed (valid for atomics), and lives as
+        // long as `self`.
+        unsafe { &*self.address.cast::<Header>() }
+    }
+
+    fn slot(&self, index: usize) -> Option<&Slot> {
+        if index >= self.slots {
+            return None;
+        }
+        // SAFETY: the mapping has room for `slots` Slots behind the Header, whose size is a multiple of 8, so that they
+        // are aligned; zeroes are valid for atomics; it lives as long as `self`.
+        Some(unsafe { &*self.address.byte_add(size_of::<Header>()).cast::<Slot>().add(index) })
+    }
+
+    /// Appends a record. For the child.
+    pub(super) fn record(&self, op: usize, start: i64, end: i64, errno: i32) {
+        let count = self.header().count.load(Ordering::Relaxed);
+        let Some(slot) = self.slot(count as usize) else { return };
+        slot.start.store(start, Ordering::Relaxed);
+        slot.end.store(end, Ordering::Relaxed);
+        slot.op.store(op as u32, Ordering::Relaxed);
+        slot.errno.store(errno as u32, Ordering::Relaxed);
+        self.header().count.store(count + 1, Ordering::Release);
+    }
+
+    /// Returns the records from a number on. For the parent.
+    pub(super) fn records(&self, from: usize) -> Vec<Record> {
+        let count = self.header().count.load(Ordering::Acquire) as usize;
+        let read = |index| {
+            let slot = self.slot(index)?;
+            let (start, end) = (slot.start.load(Ordering::Relaxed), slot.end.load(Ordering::Relaxed));
+            Some(Record {
+                op: slot.op.load(Ordering::Relaxed) as usize,
+                start_ns: start,
+                duration_ns: end.saturating_sub(start).max(0) as u64,
+                errno: slot.errno.load(Ordering::Relaxed) as i32,
+            })
+        };
+        (from..count).filter_map(read).collect()
+    }
+
+    /// Keeps a text that explains the failure that comes. For the child.
+    pub(super) fn note(&self, text: &[u8]) {
+        let header = self.header();
+        let length = text.len().min(NOTE_BYTES);
+        for (room, byte) in header.note.iter().zip(text) {
+            room.store(*byte, Ordering::Relaxed);
+        }
+        header.note_length.store(length as u32, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self, op: usize, fault: Fault) {
+        let header = self.header();
+        header.op.store(op as u32, Ordering::Relaxed);
+        header.errno.store(fault.errno.raw_os_error() as u32, Ordering::Relaxed);
+        header.reason.store(fault.reason as u32, Ordering::Relaxed);
+        for (room, byte) in header.call.iter().zip(fault.call.bytes()) {
+            room.store(byte, Ordering::Relaxed);
+        }
+        header.state.store(1, Ordering::Release);
+    }
+
+    pub(super) fn executing(&self) {
+        self.header().state.store(2, Ordering::Release);
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.header().state.load(Ordering::Acquire) {
+            0 => State::Preparing,
+            1 => State::Failed,
+            _ => State::Executing,
+        }
+    }
+
+    /// Returns what failed: op, error number, reason, call, note. For the parent.
+    pub(super) fn failure(&self) -> (usize, i32, Reason, String, String) {
+        let header = self.header();
+        let text = |bytes: &[AtomicU8]| {
+            let bytes: Vec<u8> = bytes.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
+            String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned()
+        };
+        let length = header.note_length.load(Ordering::Relaxed) as usize;
+        (
+            header.op.load(Ordering::Relaxed) as usize,
+            header.errno.load(Ordering::Relaxed) as i32,
+            Reason::from_number(header.reason.load(Ordering::Relaxed)),
+            text(&header.call),
+            text(header.note.get(..length).unwrap_or_default()),
+        )
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new` with this size, and no reference into it outlives `self`.
+        let _ = unsafe { libc::munmap(self.address, self.size) }; // It cannot fail for a mapping of ours.
+    }
+}

@@ -1,0 +1,19 @@
+//! Processes: signals, waiting through descriptors, spawning a program, attributes of the calling process.
+//!
+//! # Source
+//! man 2 pidfd_open (since 5.3), pidfd_send_signal (5.1), waitid with P_PIDFD (5.4), prctl, prlimit; man 3 posix_spawn.
+
+mod attributes;
+mod signal;
+mod spawn;
+mod wait;
+
+pub(crate) use attributes::set_limits_raw;
+pub use attributes::{
+    Limit, Limits, become_subreaper, die_with_parent, effective_uid, limits, new_session, refuse_inspection,
+    set_limits, set_name, trim_memory,
+};
+pub use signal::{Signal, kill, send};
+pub(crate) use spawn::pointers;
+pub use spawn::{Command, Session, Spawned, spawn};
+pub use wait::{Exit, open, own, try_wait, wait};

@@ -1,0 +1,128 @@
+//! A further process in a running container.
+
+use crate::error::While as _;
+use crate::plan;
+use crate::spawn::{
+    Created, Names, Stdio, barrier, check_stdio, home_entry, oom_score_adj, streams, terminal, to_barrier,
+};
+use crate::step::{Step, timed};
+use crate::{Error, passwd};
+use cgroup::Cgroup;
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use sys::Errno;
+use sys::child::{Child, Console, Op, Options, Program};
+use sys::ns::Types;
+use sys::path::Root;
+use sys::process::Signal;
+
+/// The container that a further process goes into.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Its first process.
+    pub pid: i32,
+    /// That process's pidfd.
+    pub pidfd: BorrowedFd<'a>,
+    /// Its cgroup.
+    pub cgroup: &'a Cgroup,
+}
+
+/// Makes a further process in a running container, up to the barrier.
+///
+/// It is born in the container's pid namespace and (v2) cgroup, and joins the other namespaces itself: one clone, no
+/// process in between. `seccomp` is an array of `struct sock_filter`.
+///
+/// # Errors
+/// As [`crate::spawn`]; CommandNotExecutable for a working directory that is not there.
+pub fn exec(
+    target: &Target<'_>,
+    process: &oci::runtime::Process,
+    seccomp: Option<Vec<u8>>,
+    stdio: Stdio,
+    record: &mut dyn FnMut(Step),
+) -> Result<Created, Error> {
+    let mut process = plan::process(process)?;
+    check_stdio(&stdio, process.terminal)?;
+    if process.needs_home {
+        let home = home_in(target, process.uid)?;
+        process.exec.env.push(home);
+    }
+    let names = Names { program: process.program.clone(), cwd: process.cwd.clone() };
+
+    let mut ops = Vec::with_capacity(24);
+    ops.extend(process.oom_score_adj.map(oom_score_adj));
+    ops.push(Op::NewKeyring);
+    let pidfd = target.pidfd.try_clone_to_owned();
+    let fd = pidfd.map_err(|error| Error::invalid("process", error.to_string()))?;
+    ops.push(Op::Join { fd, types: namespaces() });
+    ops.push(Op::UseRoot);
+    if let Stdio::Terminal = stdio {
+        ops.push(terminal(&process, Console::Untouched));
+    }
+    ops.extend(streams(stdio, process.uid));
+    let (before, after) = process.ops(seccomp);
+    ops.extend(before);
+    ops.push(Op::DieWithParent(Signal::KILL));
+    ops.push(barrier());
+    ops.extend(after);
+    let program = Program { ops, exec: process.exec };
+
+    let mut child = timed(record, "clone3", String::new(), Error::number, || clone(program, target))?;
+    let pid = child.pid().unsigned_abs();
+    timed(record, "join cgroup", pid.to_string(), Error::number, || Ok(target.cgroup.join_v1(pid)?))?;
+    let terminal = to_barrier(&mut child, &names, record)?;
+    Ok(Created::further(child, terminal, names))
+}
+
+/// Returns all namespaces that a container can have of its own. To join one that is shared changes nothing.
+fn namespaces() -> Types {
+    let all = Types::MOUNT.union(Types::NETWORK).union(Types::IPC).union(Types::UTS).union(Types::CGROUP);
+    if sys::probe::time_namespaces() { all.union(Types::TIME) } else { all }
+}
+
+fn clone(program: Program, target: &Target<'_>) -> Result<Child, Error> {
+    let directory = match target.cgroup.v2_dir_fd()? {
+        Some(directory) if is_inner(&directory) => of_first_process(target)?.or(Some(directory)),
+        directory => directory,
+    };
+    let options = Options {
+        namespaces: Types::none(),
+        pid_namespace: Some(target.pidfd),
+        cgroup: directory.as_ref().map(OwnedFd::as_fd),
+    };
+    sys::child::spawn(program, &options).map_err(|source| match source.errno {
+        Errno::SRCH => Error::invalid("container", "its first process has ended"),
+        _ => Error::Sys { what: "clone a further process of the container".into(), source },
+    })
+}
+
+/// Returns whether the container has made cgroups below its own with controllers (systemd does): then nobody can be born
+/// in its own.
+fn is_inner(directory: &OwnedFd) -> bool {
+    let Ok(directory) = directory.try_clone() else { return false };
+    let text = Root::from_fd(directory).read(Path::new("cgroup.subtree_control")).map(io::read_to_string);
+    matches!(text, Ok(Ok(text)) if !text.trim().is_empty())
+}
+
+/// Opens the cgroup v2 directory of the container's first process.
+fn of_first_process(target: &Target<'_>) -> Result<Option<OwnedFd>, Error> {
+    let Ok(text) = fs::read_to_string(format!("/proc/{}/cgroup", target.pid)) else { return Ok(None) };
+    let Some(path) = text.lines().find_map(|line| line.strip_prefix("0::/")) else { return Ok(None) };
+    // What the kernel says about a process that is still ours: below the container's cgroup, or we do not follow.
+    let own = PathBuf::from(target.cgroup.path());
+    if !Path::new(path).starts_with(&own) || path.split('/').any(|part| part == "..") {
+        return Ok(None);
+    }
+    let root = Root::open(Path::new("/sys/fs/cgroup")).to("open /sys/fs/cgroup")?;
+    root.directory(Path::new(path)).to("open the cgroup of the container's first process").map(Some)
+}
+
+/// Returns `HOME=…` from the container's /etc/passwd.
+fn home_in(target: &Target<'_>, uid: u32) -> Result<CString, Error> {
+    let root = Root::open(Path::new(&format!("/proc/{}/root", target.pid)));
+    let file = root.and_then(|root| root.read(Path::new("etc/passwd"))).ok();
+    home_entry(passwd::home_of(file, uid))
+}

@@ -1,0 +1,34 @@
+//! The OCI runtime as a library: from a specification to a running process.
+//!
+//! ```text
+//! oci::runtime::Spec ──plan──▶ Plan ──spawn──▶ Created (at the barrier) ──start──▶ Running
+//!                     (pure)          clone3: namespaces, mounts, pivot_root,   execve
+//!                                     devices, terminal, credentials
+//! ```
+//! One clone, no re-exec: what the child does is a list of operations that [`sys::child`] carries out. Whatever fails,
+//! nothing stays behind: no process, no cgroup; mounts are detached until they are inside the container's namespace and
+//! end with it.
+//!
+//! What a specification asks for and is not implemented is refused by its field's name, never ignored.
+//!
+//! Not for supervision: who waits for the process and moves its output is the supervisor.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod exec;
+mod passwd;
+mod plan;
+mod rootfs;
+mod spawn;
+mod step;
+
+pub use error::Error;
+pub use exec::{Target, exec};
+pub use plan::{Inputs, Lifetime, Plan, plan};
+pub use rootfs::Rootfs;
+pub use spawn::{Created, Running, Stdio, kill_all, spawn};
+pub use step::{Step, Who};
+
+#[cfg(test)]
+mod tests;

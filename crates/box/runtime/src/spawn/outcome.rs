@@ -1,0 +1,31 @@
+//! Why a child gave up, in words for the user.
+
+use super::Names;
+use crate::Error;
+use sys::Errno;
+use sys::child::{Failure, Reason};
+
+/// Turns the child's failure into an error with Docker's text where scripts match on it.
+pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
+    let Failure { reason, step, args, source } = failure;
+    let program = names.program.clone();
+    let errno = source.errno;
+    let refused = |reason| Error::Unsafe { step: step.to_owned(), args: args.clone(), reason };
+    match reason {
+        Reason::NotInPath => Error::NotInPath(program),
+        Reason::Relative => Error::Relative(program),
+        Reason::Stat => Error::Stat { program, errno },
+        Reason::IsDirectory | Reason::Denied => Error::NotExecutable { program, errno },
+        Reason::Execute => Error::Execute { program, errno },
+        Reason::WorkingDirectory => {
+            Error::WorkingDirectory { path: names.cwd.to_string_lossy().into_owned(), errno }
+        }
+        Reason::Unreachable => Error::Breakout,
+        Reason::OnProcfs => refused("its place lies inside /proc"),
+        Reason::NoNullDevice => refused("the host's /dev/null is not the null device"),
+        Reason::OtherDevice => refused("something else is at its place"),
+        Reason::NoTerminals => refused("no devpts is mounted at /dev/pts"),
+        Reason::Call if errno == Errno::NOTDIR && step == "bind mount" => Error::MountType { target: args },
+        Reason::Call | Reason::Orphaned => Error::Init { step: step.to_owned(), args, source },
+    }
+}

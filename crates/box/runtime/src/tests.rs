@@ -1,0 +1,9 @@
+//! Containers for real: these run as root, in temporary directories and child cgroups `naru-test-*`.
+
+mod fixture;
+
+mod confinement;
+mod execs;
+mod failures;
+mod hostile;
+mod streams;

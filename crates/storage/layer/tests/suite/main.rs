@@ -1,0 +1,9 @@
+//! Tests of layers that need root: owners, devices, `trusted` attributes, mounts.
+
+mod common;
+
+mod formats;
+mod hostile;
+mod layers;
+mod overlay;
+mod random;

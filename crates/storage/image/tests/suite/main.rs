@@ -1,0 +1,6 @@
+//! Tests of the image store that need root and a real disk.
+
+mod common;
+
+mod crash;
+mod images;

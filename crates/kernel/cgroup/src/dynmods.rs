@@ -18,13 +18,15 @@ use std::os::fd::OwnedFd;
 /// # Source
 /// Linux Documentation/admin-guide/cgroup-v2.rst, `favordynmods`.
 pub fn favor_dynmods() -> Result<OwnedFd, Error> {
-    let make = || {
+    let make = |name: &str| {
         let context = sys::mount::fsopen("cgroup")?;
         sys::mount::fsconfig_flag(&context, "none")?;
-        sys::mount::fsconfig_string(&context, "name", "naru")?;
+        sys::mount::fsconfig_string(&context, "name", name)?;
         sys::mount::fsconfig_flag(&context, "favordynmods")?;
         sys::mount::fsconfig_create(&context)?;
         sys::mount::fsmount(&context, 0)
     };
-    make().map_err(|source| Error::Sys { what: "make a cgroup hierarchy with favordynmods", source })
+    // The hierarchy of an engine that just ended may still be on its way out: its name is not free yet.
+    let made = make("naru").or_else(|_| make(&format!("naru-{}", std::process::id())));
+    made.map_err(|source| Error::Sys { what: "make a cgroup hierarchy with favordynmods", source })
 }

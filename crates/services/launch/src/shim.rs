@@ -1,0 +1,161 @@
+//! The engine's end of the connection to one supervisor.
+
+use crate::Error;
+use shimwire::{MAX_MESSAGE_BYTES, Report, Request};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use sys::process::Signal;
+use sys::socket::{receive_message, send_message};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+/// Reports that may wait for the container's actor. Beyond that the supervisor's own queue fills.
+const QUEUE: usize = 64;
+
+/// A connection to a supervisor.
+#[derive(Debug)]
+pub struct Shim {
+    /// Requests go in here.
+    pub sender: ShimSender,
+    /// Reports come out here; the end means that the supervisor, or the connection to it, is gone.
+    pub reports: mpsc::Receiver<Report>,
+}
+
+/// Sends requests to one supervisor.
+#[derive(Debug, Clone)]
+pub struct ShimSender {
+    socket: Arc<AsyncFd<OwnedFd>>,
+    process: Arc<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    pid: i32,
+    pidfd: OwnedFd,
+    child: Child,
+}
+
+/// Whether the supervisor is a child of this engine, and has to be reaped by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Child {
+    Own,
+    Adopted,
+}
+
+impl Shim {
+    /// Returns a connection, read by a task of its own until it ends.
+    pub(crate) fn new(socket: OwnedFd, pid: i32, pidfd: OwnedFd, child: Child) -> Result<Self, Error> {
+        let socket = Arc::new(watch(socket)?);
+        let process = Arc::new(Process { pid, pidfd, child });
+        let (tx, reports) = mpsc::channel(QUEUE);
+        tokio::spawn(read(Arc::clone(&socket), Arc::clone(&process), tx));
+        Ok(Self { sender: ShimSender { socket, process }, reports })
+    }
+}
+
+impl ShimSender {
+    /// Sends a request with descriptors.
+    ///
+    /// # Errors
+    /// Lost if the supervisor is gone.
+    pub async fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        let bytes = shimwire::encode(request)?;
+        loop {
+            match send_message(self.socket.get_ref(), &bytes, fds) {
+                Ok(Some(())) => return Ok(()),
+                Ok(None) => {
+                    let mut guard = self.socket.writable().await.map_err(Error::Watch)?;
+                    guard.clear_ready();
+                }
+                Err(error) if error.is(sys::Errno::PIPE) || error.is(sys::Errno::CONNRESET) => {
+                    return Err(Error::Lost);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Returns the supervisor's process id.
+    pub fn pid(&self) -> i32 {
+        self.process.pid
+    }
+
+    /// Kills the supervisor, and with it a container that it made.
+    ///
+    /// # Errors
+    /// Internal if it cannot be signalled; a supervisor that is gone already is none.
+    pub fn kill(&self) -> Result<(), Error> {
+        match sys::process::send(self.process.pidfd.as_fd(), Signal::KILL) {
+            Err(error) if error.is(sys::Errno::SRCH) => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// Waits until the supervisor's process has ended.
+    ///
+    /// # Errors
+    /// Internal if the process cannot be watched.
+    pub async fn ended(&self) -> Result<(), Error> {
+        self.process.ended().await
+    }
+}
+
+impl Process {
+    async fn ended(&self) -> Result<(), Error> {
+        let copy = self.pidfd.try_clone().map_err(Error::Watch)?;
+        let pidfd = watch(copy)?;
+        // A pidfd stays readable once its process has ended.
+        drop(pidfd.readable().await.map_err(Error::Watch)?);
+        Ok(())
+    }
+}
+
+/// Registers a descriptor with the event loop.
+#[expect(
+    deprecated,
+    reason = "unsound only for types that may close or change their descriptor meanwhile; an OwnedFd does not"
+)]
+fn watch(fd: OwnedFd) -> Result<AsyncFd<OwnedFd>, Error> {
+    AsyncFd::new(fd).map_err(Error::Watch)
+}
+
+/// Passes reports on until the connection ends; then reaps the supervisor, if it is a child of this engine.
+async fn read(socket: Arc<AsyncFd<OwnedFd>>, process: Arc<Process>, tx: mpsc::Sender<Report>) {
+    while let Some(report) = next(&socket).await {
+        if tx.send(report).await.is_err() {
+            break; // Nobody listens any more.
+        }
+    }
+    drop(tx);
+    drop(socket);
+    if process.child == Child::Own && process.ended().await.is_ok() {
+        // It has ended; an error would mean that somebody else reaped it.
+        let _ = sys::process::try_wait(process.pidfd.as_fd());
+    }
+}
+
+async fn next(socket: &AsyncFd<OwnedFd>) -> Option<Report> {
+    loop {
+        let mut guard = socket.readable().await.ok()?;
+        let received = guard.try_io(|fd| match receive_message(fd.get_ref(), MAX_MESSAGE_BYTES) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Err(error.into()),
+        });
+        match received {
+            Err(_would_block) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = %error, "supervisor's connection broke");
+                return None;
+            }
+            Ok(Ok(message)) if message.bytes.is_empty() => return None,
+            Ok(Ok(message)) => match shimwire::decode(&message.bytes) {
+                Ok(report) => return Some(report),
+                Err(error) => {
+                    tracing::warn!(error = %error::chain(&error), "report of a supervisor is not understood")
+                }
+            },
+        }
+    }
+}

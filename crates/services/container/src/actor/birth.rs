@@ -1,0 +1,400 @@
+//! From the request to the barrier: root file system, network, files, supervisor, container.
+//!
+//! What does not depend on each other is done at the same time. A failure undoes what was made: the machine has the network
+//! detached, the supervisor ends with its connection.
+
+use super::Actor;
+use crate::Error;
+use crate::context::Context;
+use crate::etc_files;
+use crate::facts::HostDevice;
+use crate::machine::{Event, StartFailure};
+use crate::oci_spec::{self, EtcFiles, Input, Joined};
+use crate::record::Record;
+use crate::spec::{IpcMode, Mount, NamespaceMode, NetworkMode};
+use crate::timeline::{Begun, Timeline};
+use crate::user::Identity;
+use crate::view::{PathsView, Status};
+use launch::Shim;
+use network::{EndpointView, Mode};
+use refs::ContainerId;
+use shimwire::{BIRTH_FILE, Create, Report, Request, Rootfs, SOCKET_FILE};
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use sys::ns::Types;
+
+/// How long a supervisor may take to make a container.
+const CREATE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the supervisor of the last run may take to leave the run directory.
+const DEPARTURE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What was made ready on the disk.
+struct Prepared {
+    identity: Identity,
+    devices: Vec<HostDevice>,
+    seccomp: Option<Arc<OwnedFd>>,
+}
+
+/// A place in a network.
+struct Connected {
+    namespace: Option<OwnedFd>,
+    endpoint: Option<EndpointView>,
+}
+
+/// What belongs to other containers whose namespaces are joined.
+#[derive(Debug, Default)]
+struct Others {
+    joined: Joined,
+    /// Shared memory of another one.
+    shm: Option<PathBuf>,
+    /// The network namespace of another one, and whose /etc files are used.
+    network: Option<(OwnedFd, Arc<crate::shared::Shared>)>,
+}
+
+impl Actor {
+    /// Makes the container up to the barrier.
+    pub(super) async fn launch(&mut self) -> Event {
+        let begun = Begun::now();
+        match self.try_launch().await {
+            Ok(pid) => {
+                self.timeline.end(begun, "launch", format!("pid {pid}"));
+                Event::Launched { pid }
+            }
+            Err(error) => {
+                self.drop_shim().await;
+                Event::StartFailed(StartFailure::from(error))
+            }
+        }
+    }
+
+    async fn try_launch(&mut self) -> Result<i32, Error> {
+        self.timeline = Timeline::default();
+        let begun = Begun::now();
+        let clients = self.shared.attachments.take().await;
+        self.await_departure().await;
+        let others = others(&self.context, &self.record)?;
+        self.timeline.end(begun, "wait for clients", format!("{} attached", clients.len()));
+
+        let (prepared, connected, shim) =
+            tokio::join!(self.prepare(), self.connect(), self.start_supervisor());
+        // The endpoint first: whatever else failed, it has to be given back.
+        let connected = connected?;
+        self.endpoint = connected.endpoint;
+        if let Some(endpoint) = &self.endpoint {
+            self.publish_network("connect", endpoint);
+        }
+        let (prepared, shim) = (prepared?, shim?);
+        self.write_hosts(&others).await?;
+
+        let begun = Begun::now();
+        let namespace = match &others.network {
+            Some((namespace, _)) => Some(namespace.as_fd()),
+            None => connected.namespace.as_ref().map(OwnedFd::as_fd),
+        };
+        let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
+        fds.extend(namespace);
+        fds.extend(prepared.seccomp.as_ref().map(|program| program.as_fd()));
+        fds.extend(clients.iter().map(|(_, socket)| socket.as_fd()));
+        let create = self.create_request(&prepared, &others, namespace.is_some(), &clients)?;
+        self.timeline.end(begun, "build specification", "");
+
+        let begun = Begun::now();
+        let Shim { sender, mut reports } = shim;
+        sender.send(&Request::Create(Box::new(create)), &fds).await?;
+        let answer = tokio::time::timeout(CREATE_PATIENCE, created(&mut reports)).await;
+        self.timeline.end(begun, "create", "");
+        (self.shim, self.reports) = (Some(sender), Some(reports));
+        let pid = answer.unwrap_or(Err(Error::Launch(launch::Error::Lost)))?;
+        self.context.crash.after("Create");
+        Ok(pid)
+    }
+
+    /// Waits until the supervisor of the last run has left the run directory.
+    async fn await_departure(&mut self) {
+        let Some(mut reports) = self.departing.take() else { return };
+        let socket = self.context.parts.launcher.run_directory(&self.shared.id).join(SOCKET_FILE);
+        let left = async {
+            // It may stay for its clients, but it closes its socket.
+            while socket.exists() {
+                let pause = Duration::from_millis(1);
+                if let Ok(None) = tokio::time::timeout(pause, reports.recv()).await {
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout(DEPARTURE_PATIENCE, left).await.is_err() {
+            tracing::warn!(container = %self.shared.id, "the supervisor of the last run does not leave");
+        }
+    }
+
+    async fn prepare(&self) -> Result<Prepared, Error> {
+        let begun = Begun::now();
+        let (context, record) = (Arc::clone(&self.context), self.record.clone());
+        let (rootfs, directory) = (self.shared.rootfs.clone(), self.shared.directory.clone());
+        let prepared =
+            self.context.parts.disk.run(move || prepare(&context, &record, &rootfs, &directory)).await;
+        self.timeline.end(begun, "prepare root file system", self.shared.rootfs.upper.display().to_string());
+        self.context.crash.after("PrepareRootfs");
+        prepared
+    }
+
+    async fn connect(&self) -> Result<Connected, Error> {
+        let begun = Begun::now();
+        let (mode, text) = match self.record.host.network {
+            NetworkMode::Bridge => (Mode::Bridge, "bridge"),
+            NetworkMode::None => (Mode::None, "none"),
+            // The host's, or another container's: nothing of ours.
+            NetworkMode::Host | NetworkMode::Container(_) => {
+                return Ok(Connected { namespace: None, endpoint: None });
+            }
+        };
+        let attachment = self.context.parts.network.attach(&self.shared.id, mode).await?;
+        self.timeline.end(begun, "attach network", text);
+        self.context.crash.after("AttachNetwork");
+        Ok(Connected { namespace: Some(attachment.netns), endpoint: attachment.endpoint })
+    }
+
+    async fn start_supervisor(&self) -> Result<Shim, Error> {
+        let begun = Begun::now();
+        let shim = self.context.parts.launcher.launch(&self.shared.id).await?;
+        self.timeline.end(begun, "launch supervisor", format!("naru-run, pid {}", shim.sender.pid()));
+        self.context.crash.after("LaunchShim");
+        Ok(shim)
+    }
+
+    async fn write_hosts(&self, others: &Others) -> Result<(), Error> {
+        if others.network.is_some() {
+            return Ok(()); // Its files are the other container's.
+        }
+        let address = self.endpoint.as_ref().map(|endpoint| IpAddr::V4(endpoint.address));
+        let gateway = self.endpoint.as_ref().map(|endpoint| IpAddr::V4(endpoint.gateway));
+        let gateway = self.context.settings.host_gateway.or(gateway);
+        let (host, config) = (&self.record.host, &self.record.config);
+        let base = match host.network {
+            NetworkMode::Host => Some(fs::read_to_string("/etc/hosts").unwrap_or_default()),
+            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Container(_) => None,
+        };
+        let names = (self.record.hostname(), config.domainname.as_str());
+        let text = etc_files::hosts(host, base.as_deref(), address, names, gateway);
+        let path = etc_paths(&self.shared.directory).hosts;
+        let write = move || fs::write(&path, text).map_err(Error::file("write", path));
+        self.context.parts.disk.run(write).await
+    }
+
+    fn create_request(
+        &self,
+        prepared: &Prepared,
+        others: &Others,
+        network_namespace: bool,
+        clients: &[crate::attachments::Client],
+    ) -> Result<Create, Error> {
+        let (record, context) = (&self.record, &self.context);
+        let directory = match &others.network {
+            Some((_, other)) => &other.directory,
+            None => &self.shared.directory,
+        };
+        let etc = etc_paths(directory);
+        let hostname = match &others.network {
+            Some((_, other)) => other.view().config.hostname.clone(),
+            None => record.hostname().to_owned(),
+        };
+        let own_shm =
+            (record.host.ipc == IpcMode::Shareable).then(|| crate::shm::path(&self.shared.directory));
+        let shm = own_shm.as_ref().or(others.shm.as_ref());
+        let spec = oci_spec::build(&Input {
+            id: &record.id,
+            config: &record.config,
+            host: &record.host,
+            command: &record.command,
+            identity: &prepared.identity,
+            facts: &context.facts,
+            devices: &prepared.devices,
+            ulimits: &context.settings.ulimits,
+            cgroup_parent: &context.settings.cgroup_parent,
+            init_program: &context.settings.init_program,
+            hostname: &hostname,
+            etc: EtcFiles { hosts: &etc.hosts, hostname: &etc.hostname, resolv_conf: &etc.resolv_conf },
+            shm: shm.map(PathBuf::as_path),
+            joined: others.joined.clone(),
+        });
+        let rootfs = &self.shared.rootfs;
+        Ok(Create {
+            id: record.id.clone(),
+            directory: self.shared.directory.clone(),
+            run_directory: context.parts.launcher.run_directory(&self.shared.id),
+            spec,
+            rootfs: Rootfs::Overlay {
+                lower: rootfs.lower.clone(),
+                upper: rootfs.upper.clone(),
+                work: rootfs.work.clone(),
+            },
+            network_namespace,
+            seccomp: prepared.seccomp.is_some(),
+            open_stdin: record.config.open_stdin,
+            stdin_once: record.config.stdin_once,
+            log: crate::create::log(
+                &record.host.log,
+                &record.config,
+                &log_path(&record.id, &self.shared.directory),
+            )?,
+            attach: clients.iter().map(|(attach, _)| attach.clone()).collect(),
+        })
+    }
+}
+
+/// Waits for the answer to a create request.
+async fn created(reports: &mut tokio::sync::mpsc::Receiver<Report>) -> Result<i32, Error> {
+    loop {
+        match reports.recv().await {
+            Some(Report::Created { pid }) => return Ok(pid),
+            Some(Report::Failed(failed)) => return Err(super::reports::failure_of(failed).into()),
+            Some(_) => {} // Hello, before anything else.
+            None => return Err(launch::Error::Lost.into()),
+        }
+    }
+}
+
+/// What needs the disk.
+fn prepare(
+    context: &Context,
+    record: &Record,
+    rootfs: &snapshot::Rootfs,
+    directory: &Path,
+) -> Result<Prepared, Error> {
+    let host = &record.host;
+    for mount in &host.mounts {
+        if let Mount::Bind { source, create_source, .. } = mount {
+            check_source(source, *create_source)?;
+        }
+    }
+    let identity = context.users.identity(rootfs, &record.config.user, &host.group_add)?;
+    let devices = if host.privileged { crate::devices::all()? } else { crate::devices::find(&host.devices)? };
+    let capabilities = oci_spec::bounding(host, context.facts.capabilities);
+    let seccomp = context.seccomp.get(&host.seccomp, host.privileged, &capabilities, context.facts.kernel)?;
+    if host.ipc == IpcMode::Shareable {
+        crate::shm::mount(&crate::shm::path(directory), host.shm_size_bytes)?;
+    }
+    match fs::remove_file(directory.join(BIRTH_FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::file("remove", directory.join(BIRTH_FILE))(error));
+        }
+        _ => {}
+    }
+    if !matches!(host.network, NetworkMode::Container(_)) {
+        let paths = etc_paths(directory);
+        let write = |path: &Path, text: String| fs::write(path, text).map_err(Error::file("write", path));
+        write(&paths.hostname, format!("{}\n", record.hostname()))?;
+        // A host without the file is one without name servers.
+        let of_host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        let isolated = host.network != NetworkMode::Host;
+        write(&paths.resolv_conf, etc_files::resolv_conf(host, &context.resolver(), &of_host, isolated))?;
+    }
+    Ok(Prepared { identity, devices, seccomp })
+}
+
+/// Makes sure that the source of a bind mount is there.
+pub(crate) fn check_source(source: &Path, create: bool) -> Result<(), Error> {
+    match fs::metadata(source) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+            fs::create_dir_all(source).map_err(Error::file("create", source))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::invalid(format!(
+            "invalid mount config for type \"bind\": bind source path does not exist: {}",
+            source.display()
+        ))),
+        Err(error) => Err(Error::file("look at", source)(error)),
+    }
+}
+
+/// Finds the containers whose namespaces are joined.
+fn others(context: &Context, record: &Record) -> Result<Others, Error> {
+    let mut others = Others::default();
+    let index = context.index();
+    if let NamespaceMode::Container(name) = &record.host.pid {
+        let view = index.find(name)?.view();
+        if view.state.pid == 0 {
+            return Err(not_running("PID", &view.id));
+        }
+        others.joined.pid = Some(namespace_file(view.state.pid, "pid"));
+    }
+    if let IpcMode::Container(name) = &record.host.ipc {
+        let other = index.find(name)?;
+        let view = other.view();
+        if view.state.pid == 0 {
+            return Err(not_running("IPC", &view.id));
+        }
+        others.shm = match view.host.ipc {
+            IpcMode::Shareable => Some(crate::shm::path(&other.directory)),
+            IpcMode::Host => Some(PathBuf::from("/dev/shm")),
+            IpcMode::Private | IpcMode::None | IpcMode::Container(_) => {
+                return Err(Error::invalid(format!(
+                    "cannot join IPC of a container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+                    view.id
+                )));
+            }
+        };
+        others.joined.ipc = Some(namespace_file(view.state.pid, "ipc"));
+    }
+    if record.host.ipc == IpcMode::Host {
+        others.shm = Some(PathBuf::from("/dev/shm"));
+    }
+    if let NetworkMode::Container(name) = &record.host.network {
+        let other = index.find(name)?;
+        let view = other.view();
+        if !matches!(view.state.status, Status::Running | Status::Paused) {
+            return Err(Error::Failed {
+                message: format!(
+                    "cannot join network namespace of a non running container: container {} is {}",
+                    view.name,
+                    view.state.status.as_str()
+                ),
+            });
+        }
+        let namespace = sys::ns::open(&namespace_file(view.state.pid, "net"), Types::NETWORK)?;
+        others.network = Some((namespace, other));
+    }
+    Ok(others)
+}
+
+fn not_running(what: &str, id: &ContainerId) -> Error {
+    Error::Failed { message: format!("failed to join {what} namespace: container {id} is not running") }
+}
+
+fn namespace_file(pid: i32, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/ns/{name}"))
+}
+
+/// The files that are bound over those of the image.
+struct EtcPaths {
+    hosts: PathBuf,
+    hostname: PathBuf,
+    resolv_conf: PathBuf,
+}
+
+/// Returns where the files of a container lie.
+fn etc_paths(directory: &Path) -> EtcPaths {
+    EtcPaths {
+        hosts: directory.join("hosts"),
+        hostname: directory.join("hostname"),
+        resolv_conf: directory.join("resolv.conf"),
+    }
+}
+
+/// Returns where a container's log lies.
+fn log_path(id: &str, directory: &Path) -> PathBuf {
+    directory.join(format!("{id}-json.log"))
+}
+
+/// Returns what inspect shows of a container's files.
+pub(super) fn paths(record: &Record, directory: &Path) -> PathsView {
+    let EtcPaths { hosts, hostname, resolv_conf } = etc_paths(directory);
+    let log = (record.host.log.driver == "json-file").then(|| log_path(&record.id, directory));
+    PathsView { log, hostname, hosts, resolv_conf }
+}

@@ -1,0 +1,165 @@
+//! What lies in the store of a container. Versioned: see the fixtures in `testdata/`.
+
+use crate::Error;
+use crate::machine::{Nanos, Policy, Run};
+use crate::spec::{Config, HostConfig, ImageRef};
+use serde::{Deserialize, Serialize};
+
+/// The kind of our records in the store.
+pub(crate) const KIND: &str = "container";
+
+/// The version that is written.
+pub(crate) const VERSION: u32 = 1;
+
+/// A container as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The full id.
+    pub(crate) id: String,
+    /// The name without a leading slash.
+    pub(crate) name: String,
+    /// When it was created.
+    pub(crate) created_at: Nanos,
+    /// The image, fixed at creation.
+    pub(crate) image: ImageRef,
+    /// The snapshot driver.
+    pub(crate) driver: String,
+    /// What runs, merged with the image's configuration.
+    pub(crate) config: Config,
+    /// How the host runs it.
+    pub(crate) host: HostConfig,
+    /// Program and arguments.
+    pub(crate) command: Vec<String>,
+    /// Its life.
+    pub(crate) run: Run,
+}
+
+impl Record {
+    /// Reads a stored record.
+    ///
+    /// # Errors
+    /// DataLoss for a newer version or malformed JSON.
+    pub(crate) fn read(stored: &store::Record) -> Result<Self, Error> {
+        if stored.version > VERSION {
+            return Err(Error::RecordVersion { id: stored.key.clone(), version: stored.version });
+        }
+        serde_json::from_str(&stored.json).map_err(|source| Error::Record { id: stored.key.clone(), source })
+    }
+
+    /// Returns the JSON that is stored.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a record has string keys only")
+    }
+
+    /// Returns the name that the container has for itself.
+    pub(crate) fn hostname(&self) -> &str {
+        &self.config.hostname
+    }
+
+    /// Returns what governs the container's life.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            restart: self.host.restart,
+            auto_remove: self.host.auto_remove,
+            // The signal was checked at creation.
+            stop_signal: crate::create::stop_signal(&self.config).map_or(15, refs::Signal::number),
+        }
+    }
+
+    /// Returns how the record is written: what would be gone after a power cut anyway need not wait for the disk.
+    pub(crate) fn durability(&self) -> Durability {
+        if self.host.auto_remove { Durability::Relaxed } else { Durability::Durable }
+    }
+}
+
+/// Whether a write survives a power cut, or only the engine's death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    Durable,
+    Relaxed,
+}
+
+/// Writes a record.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn put(
+    store: &store::Store,
+    id: &str,
+    json: &str,
+    durability: Durability,
+) -> Result<(), store::Error> {
+    match durability {
+        Durability::Durable => store.put(KIND, id, VERSION, json),
+        Durability::Relaxed => store.write_relaxed(|tx| tx.put(KIND, id, VERSION, json)),
+    }
+}
+
+/// Removes a record.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn delete(store: &store::Store, id: &str, durability: Durability) -> Result<(), store::Error> {
+    match durability {
+        Durability::Durable => store.delete(KIND, id).map(drop),
+        Durability::Relaxed => store.write_relaxed(|tx| tx.delete(KIND, id)).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Intent;
+    use crate::spec::testing::host_config;
+    use crate::spec::{Mount, RestartPolicy};
+    use refs::Digest;
+
+    fn example() -> Record {
+        let mut host = host_config();
+        host.restart = RestartPolicy::OnFailure { retries: 3 };
+        host.mounts = vec![Mount::Bind {
+            source: "/src".into(),
+            target: "/dst".into(),
+            read_only: true,
+            propagation: String::new(),
+            non_recursive: false,
+            create_source: true,
+            from_volume_flag: true,
+            mode: "ro".into(),
+        }];
+        Record {
+            id: "a".repeat(64),
+            name: "web".into(),
+            created_at: 1_790_000_000_123_456_789,
+            image: ImageRef { id: Digest::sha256([1; 32]), layers: vec![Digest::sha256([2; 32])] },
+            driver: "overlay".into(),
+            config: Config {
+                image: "busybox".into(),
+                cmd: Some(vec!["sh".into()]),
+                env: vec!["A=b".into()],
+                ..Config::default()
+            },
+            host,
+            command: vec!["sh".into()],
+            run: Run { intent: Intent::Run, pid: Some(7), started_at: Some(5), ..Run::default() },
+        }
+    }
+
+    /// The bytes of version 1 must stay readable for ever: change this file only together with the version.
+    #[test]
+    fn version_1_stays_readable() {
+        let stored = store::Record {
+            key: "a".repeat(64),
+            version: 1,
+            json: include_str!("testdata/record-1.json").trim().to_owned(),
+        };
+        assert_eq!(Record::read(&stored).unwrap(), example(), "as written today: {}", example().to_json());
+    }
+
+    #[test]
+    fn newer_version_is_refused() {
+        let stored = store::Record { key: "x".into(), version: VERSION + 1, json: "{}".into() };
+        let text = Record::read(&stored).unwrap_err().to_string();
+        assert_eq!(text, "record of container x has version 2, this engine knows up to 1");
+    }
+}

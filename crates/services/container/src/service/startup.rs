@@ -1,0 +1,133 @@
+//! What an engine does first: it compares records, supervisors and disk, and makes them agree.
+//!
+//! ```text
+//! record, supervisor      taken over: the machine is told what was found
+//! record, exit record     the same
+//! record, neither         it rests; if it should run, it was lost
+//! no record               whatever there is belongs to nobody: supervisor, cgroup, files, snapshot are removed
+//! ```
+
+use crate::Error;
+use crate::actor::{self, Adopted, adopt};
+use crate::context::Context;
+use crate::machine::Found;
+use crate::oci_spec;
+use crate::record::{self, Record};
+use crate::spec::NetworkMode;
+use cgroup::Cgroup;
+use launch::Remains;
+use refs::ContainerId;
+use snapshot::Rootfs;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+/// Reads all records and takes over what lives.
+pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
+    let records = read(context).await?;
+    let known: BTreeSet<String> = records.iter().map(|(record, _)| record.id.clone()).collect();
+    remove_orphans(context, &known).await?;
+
+    let mut found = Vec::with_capacity(records.len());
+    for (record, rootfs) in records {
+        let id = ContainerId::parse(&record.id)?;
+        let cgroup_path = oci_spec::cgroup_path(&record.host, &context.settings.cgroup_parent, &record.id);
+        let adopted = adopt(context, &id, &cgroup_path).await?;
+        found.push((record, rootfs, adopted));
+    }
+    // Before anything starts: addresses of those that run must not be given to others.
+    context.parts.network.reconcile(&live(&found)).await?;
+    for (record, rootfs, adopted) in found {
+        let id = ContainerId::parse(&record.id)?;
+        context.index_mut().reserve(&record.name, &id)?;
+        actor::spawn(context, record, rootfs, Some(adopted))?;
+    }
+    Ok(())
+}
+
+async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
+    let shared = Arc::clone(context);
+    let read = move || -> Result<Vec<(Record, Rootfs)>, Error> {
+        let mut records = Vec::new();
+        for stored in shared.parts.store.list(record::KIND)? {
+            let record = Record::read(&stored)?;
+            match shared.parts.snapshots.rootfs(&record.id) {
+                Ok(rootfs) => records.push((record, rootfs)),
+                // A power cut can bring a record back whose files are gone: its removal had begun.
+                Err(snapshot::Error::NotFound { .. }) => {
+                    tracing::warn!(
+                        container = record.id,
+                        name = record.name,
+                        "container without a root file system is removed"
+                    );
+                    record::delete(&shared.parts.store, &record.id, record.durability())?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(records)
+    };
+    context.parts.disk.run(read).await
+}
+
+/// Returns the running containers of the bridge.
+fn live(found: &[(Record, Rootfs, Adopted)]) -> Vec<(ContainerId, u32)> {
+    let is_live = |(record, _, adopted): &(Record, Rootfs, Adopted)| {
+        let Found::Running { pid, .. } = adopted.found else { return None };
+        let id = ContainerId::parse(&record.id).ok()?;
+        (record.host.network == NetworkMode::Bridge).then_some((id, u32::try_from(pid).ok()?))
+    };
+    found.iter().filter_map(is_live).collect()
+}
+
+async fn remove_orphans(context: &Arc<Context>, known: &BTreeSet<String>) -> Result<(), Error> {
+    for name in context.parts.launcher.run_directories()? {
+        if known.contains(&name) {
+            continue;
+        }
+        // Only what can be ours.
+        if let Ok(id) = ContainerId::parse(&name) {
+            tracing::warn!(container = name, "run directory without a container is removed");
+            remove_orphan(context, &id).await?;
+        }
+    }
+    let (shared, known) = (Arc::clone(context), known.clone());
+    context.parts.disk.run(move || remove_orphaned_files(&shared, &known)).await
+}
+
+async fn remove_orphan(context: &Context, id: &ContainerId) -> Result<(), Error> {
+    if let Remains::Connected(shim, _) = context.parts.launcher.adopt(id).await? {
+        actor::end(&shim).await?;
+    }
+    let path = format!("{}/{id}", context.settings.cgroup_parent);
+    let group = Cgroup::open(&context.parts.cgroups, &path)?;
+    let sweep = move || if group.exists() { group.kill().and_then(|()| group.remove()) } else { Ok(()) };
+    context.parts.disk.run(sweep).await?;
+    Ok(context.parts.launcher.remove_run_directory(id)?)
+}
+
+fn remove_orphaned_files(context: &Context, known: &BTreeSet<String>) -> Result<(), Error> {
+    for id in context.parts.snapshots.list()? {
+        if !known.contains(&id) && ContainerId::parse(&id).is_ok() {
+            tracing::warn!(container = id, "snapshot without a container is removed");
+            context.parts.snapshots.remove(&id)?;
+        }
+    }
+    let root = context.settings.data_root.join("containers");
+    let entries = match fs::read_dir(&root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::file("list", root)(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(Error::file("list", &root))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if !known.contains(&name) && ContainerId::parse(&name).is_ok() {
+            tracing::warn!(container = name, "files without a container are removed");
+            crate::shm::unmount(&crate::shm::path(&entry.path()))?;
+            fs::remove_dir_all(entry.path()).map_err(Error::file("remove", entry.path()))?;
+        }
+    }
+    Ok(())
+}

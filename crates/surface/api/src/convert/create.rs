@@ -1,0 +1,289 @@
+//! A create request → the container service's [`CreateSpec`]. Pure.
+//!
+//! Every member that is set to something else than its default is either carried over or refused by name.
+
+use super::host;
+use crate::error::{Error, invalid, unsupported};
+use container::spec::{Config, CreateSpec};
+use refs::Platform;
+use std::collections::BTreeMap;
+use wire::container::{Config as WireConfig, ContainerCreate, HealthConfig};
+use wire::network::EndpointSettings;
+
+/// Reads a create request. `name` and `platform` come from the query.
+pub(crate) fn create_spec(
+    name: Option<&str>,
+    platform: Option<&str>,
+    body: ContainerCreate,
+) -> Result<CreateSpec, Error> {
+    if body.config == WireConfig::default() {
+        return Err(invalid(wire::text::EMPTY_CONFIG));
+    }
+    let platform = platform
+        .map(|text| Platform::parse(text, &Platform::host()).map_err(|error| invalid(error.to_string())))
+        .transpose()?;
+    let endpoints =
+        body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
+    let config = config(body.config)?;
+    let host = host::host_config(body.host_config.unwrap_or_default())?;
+    check_endpoints(&host.network, endpoints)?;
+    Ok(CreateSpec { name: name.map(|name| name.trim_start_matches('/').to_owned()), config, host, platform })
+}
+
+fn config(wire: WireConfig) -> Result<Config, Error> {
+    if wire.image.is_empty() {
+        return Err(invalid(wire::text::NO_COMMAND));
+    }
+    check_health(wire.healthcheck.as_ref())?;
+    if !wire.mac_address.is_empty() {
+        return Err(unsupported("MacAddress"));
+    }
+    if wire.network_disabled {
+        return Err(Error::UnsupportedField {
+            field: "NetworkDisabled".into(),
+            hint: Some("use the network mode none"),
+        });
+    }
+    if wire.args_escaped {
+        return Err(unsupported("ArgsEscaped"));
+    }
+    if wire.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
+        return Err(Error::UnsupportedField {
+            field: "Volumes (anonymous volumes)".into(),
+            hint: Some("mount a directory of the host with -v /path:/path"),
+        });
+    }
+    let exposed_ports: Vec<String> = wire.exposed_ports.unwrap_or_default().into_keys().collect();
+    for port in &exposed_ports {
+        check_port(port)?;
+    }
+    Ok(Config {
+        image: wire.image,
+        cmd: wire.cmd,
+        entrypoint: wire.entrypoint,
+        env: wire.env.unwrap_or_default(),
+        working_dir: wire.working_dir,
+        user: wire.user,
+        hostname: wire.hostname,
+        domainname: wire.domainname,
+        tty: wire.tty,
+        open_stdin: wire.open_stdin,
+        stdin_once: wire.stdin_once,
+        attach_stdin: wire.attach_stdin,
+        attach_stdout: wire.attach_stdout,
+        attach_stderr: wire.attach_stderr,
+        labels: wire.labels.unwrap_or_default(),
+        stop_signal: wire.stop_signal,
+        stop_timeout: wire.stop_timeout,
+        exposed_ports,
+        volumes: Vec::new(),
+        shell: wire.shell,
+        on_build: wire.on_build,
+    })
+}
+
+/// Lets pass what asks for no check at all: nothing, or `NONE`.
+fn check_health(health: Option<&HealthConfig>) -> Result<(), Error> {
+    let Some(health) = health else { return Ok(()) };
+    let test = health.test.as_deref().unwrap_or_default();
+    if *health == HealthConfig::default() || test.first().is_some_and(|word| word == "NONE") {
+        return Ok(());
+    }
+    Err(Error::UnsupportedField { field: "Healthcheck".into(), hint: None })
+}
+
+/// Checks `80`, `80/tcp`, `8000-8010/udp`.
+fn check_port(port: &str) -> Result<(), Error> {
+    let (range, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let good = matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if first <= last);
+    if good && matches!(protocol.to_ascii_lowercase().as_str(), "tcp" | "udp" | "sctp") {
+        return Ok(());
+    }
+    Err(invalid(format!("invalid port specification: {port:?}")))
+}
+
+/// Lets pass settings that ask for nothing beyond the network mode itself: that is what the docker CLI sends.
+fn check_endpoints(
+    mode: &container::spec::NetworkMode,
+    endpoints: BTreeMap<String, Option<EndpointSettings>>,
+) -> Result<(), Error> {
+    let own = super::view::network_mode(mode);
+    for (network, settings) in endpoints {
+        let path = format!("NetworkingConfig.EndpointsConfig.{network}");
+        let same = network == own || (network == "default" && own == "bridge");
+        if !same {
+            return Err(Error::UnsupportedField {
+                field: path,
+                hint: Some("a container has one network, that of HostConfig.NetworkMode"),
+            });
+        }
+        let settings = settings.unwrap_or_default();
+        let lists = [("Links", &settings.links), ("Aliases", &settings.aliases)];
+        if let Some((name, _)) =
+            lists.iter().find(|(_, list)| list.as_ref().is_some_and(|list| !list.is_empty()))
+        {
+            return Err(unsupported(format!("{path}.{name}")));
+        }
+        if settings.ipam_config.is_some_and(|config| config != Default::default()) {
+            return Err(unsupported(format!("{path}.IPAMConfig")));
+        }
+        if !settings.mac_address.is_empty() {
+            return Err(unsupported(format!("{path}.MacAddress")));
+        }
+        if settings.driver_opts.is_some_and(|options| !options.is_empty()) {
+            return Err(unsupported(format!("{path}.DriverOpts")));
+        }
+        if settings.gw_priority != 0 {
+            return Err(unsupported(format!("{path}.GwPriority")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use container::spec::{IpcMode, Mount, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
+
+    fn read(body: &str) -> Result<CreateSpec, Error> {
+        create_spec(Some("/x1"), None, ContainerCreate::parse(body.as_bytes()).unwrap())
+    }
+
+    fn refusal(body: &str) -> String {
+        read(body).unwrap_err().to_string()
+    }
+
+    fn host(members: &str) -> String {
+        format!(r#"{{"Image":"busybox","HostConfig":{{{members}}}}}"#)
+    }
+
+    #[test]
+    fn request_of_docker_run_is_read() {
+        let body = include_str!("../../../../words/wire/tests/golden/container-create-minimal.request.json");
+        let spec = create_spec(None, None, ContainerCreate::parse(body.as_bytes()).unwrap()).unwrap();
+        assert_eq!(spec.config.image, "busybox");
+        assert_eq!(spec.config.cmd, Some(vec!["echo".to_owned(), "hi".to_owned()]));
+        assert!(spec.config.attach_stdout && spec.config.attach_stderr && !spec.config.attach_stdin);
+        assert!(spec.host.auto_remove);
+        assert_eq!(spec.host.network, NetworkMode::Bridge);
+        assert_eq!(spec.host.ipc, IpcMode::Private);
+        assert_eq!((spec.host.shm_size_bytes, spec.host.log.driver.as_str()), (0, ""), "left to the engine");
+        assert_eq!(spec.host.resources, Default::default());
+        assert_eq!(spec.host.restart, RestartPolicy::No);
+        assert_eq!(spec.host.masked_paths, None);
+    }
+
+    #[test]
+    fn request_with_fifty_flags_is_read() {
+        let body = include_str!("../../../../words/wire/tests/golden/container-create-full.request.json")
+            .replace(r#""UTSMode":"host""#, r#""UTSMode":"""#);
+        let spec = create_spec(Some("full"), None, ContainerCreate::parse(body.as_bytes()).unwrap()).unwrap();
+        assert_eq!(spec.name.as_deref(), Some("full"));
+        assert_eq!(spec.config.entrypoint, Some(vec!["/bin/echo".to_owned()]));
+        assert_eq!(spec.config.exposed_ports, ["90/tcp"]);
+        assert_eq!(spec.host.pid, NamespaceMode::Host);
+        assert_eq!(spec.host.seccomp, Seccomp::Unconfined);
+        assert!(spec.host.no_new_privileges && spec.host.privileged && spec.host.read_only && spec.host.init);
+        assert_eq!(spec.host.resources.pids_limit, Some(100));
+        assert_eq!(spec.host.resources.memory_swappiness, Some(10));
+        assert_eq!(spec.host.mounts.len(), 5);
+        assert!(
+            matches!(&spec.host.mounts[1], Mount::Bind { target, read_only: true, propagation, mode, .. }
+            if target.to_str() == Some("/ww") && propagation == "rslave" && mode == "ro,rslave")
+        );
+        assert!(matches!(&spec.host.mounts[3], Mount::Tmpfs { options, from_tmpfs_flag: false, .. }
+            if options == "size=1048576"));
+    }
+
+    #[test]
+    fn refusals_have_dockers_texts() {
+        let cases = [
+            ("{}".to_owned(), "config cannot be empty in order to create a container"),
+            (r#"{"Cmd":["x"]}"#.to_owned(), "no command specified"),
+            (
+                host(r#""RestartPolicy":{"Name":"foo"}"#),
+                "invalid restart policy: unknown policy 'foo'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+            ),
+            (
+                host(r#""RestartPolicy":{"Name":"always","MaximumRetryCount":3}"#),
+                "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+            ),
+            (
+                host(r#""Binds":["a:b"]"#),
+                "invalid volume specification: 'a:b': invalid mount config for type \"volume\": invalid mount path: 'b' mount path must be absolute",
+            ),
+            (host(r#""Binds":["/tmp:/b:foo"]"#), "invalid mode: foo"),
+            (
+                host(r#""Mounts":[{"Type":"foo","Source":"/nosuch","Target":"/b"}]"#),
+                "invalid mount config for type \"foo\": mount type unknown",
+            ),
+            (host(r#""IpcMode":"foo""#), "invalid IPC mode: foo"),
+            (host(r#""PidMode":"foo""#), "invalid PID mode: foo"),
+            (host(r#""UTSMode":"foo""#), "invalid UTS mode: foo"),
+            (host(r#""CgroupnsMode":"foo""#), "invalid cgroup namespace mode: foo"),
+            (host(r#""SecurityOpt":["foo"]"#), "invalid --security-opt 1: \"foo\""),
+            (host(r#""SecurityOpt":["foo=bar"]"#), "invalid --security-opt 2: \"foo=bar\""),
+            (host(r#""Runtime":"foo""#), "unknown or invalid runtime name: foo"),
+            (host(r#""Tmpfs":{"a":""}"#), "invalid mount path: 'a' mount path must be absolute"),
+            (host(r#""NetworkMode":"nosuch""#), "network nosuch not found"),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(refusal(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_there_yet_are_refused_by_name() {
+        let cases = [
+            (host(r#""PortBindings":{"80/tcp":[{"HostPort":"8080"}]}"#), "HostConfig.PortBindings"),
+            (host(r#""PublishAllPorts":true"#), "HostConfig.PublishAllPorts"),
+            (host(r#""Links":["a:b"]"#), "HostConfig.Links"),
+            (host(r#""VolumesFrom":["a"]"#), "HostConfig.VolumesFrom"),
+            (host(r#""StorageOpt":{"size":"1G"}"#), "HostConfig.StorageOpt"),
+            (host(r#""DeviceRequests":[{"Count":-1}]"#), "HostConfig.DeviceRequests"),
+            (host(r#""CpuRealtimePeriod":1"#), "HostConfig.CpuRealtimePeriod"),
+            (host(r#""BlkioDeviceReadBps":[{"Path":"/dev/sda","Rate":1}]"#), "HostConfig.BlkioDeviceReadBps"),
+            (host(r#""Binds":["named:/n"]"#), "HostConfig.Binds (named volume \"named\")"),
+            (host(r#""Binds":["/n"]"#), "HostConfig.Binds (anonymous volume at \"/n\")"),
+            (host(r#""Mounts":[{"Type":"volume","Target":"/b"}]"#), "HostConfig.Mounts (type volume)"),
+            (host(r#""SecurityOpt":["apparmor=foo"]"#), "HostConfig.SecurityOpt (apparmor=foo)"),
+            (r#"{"Image":"busybox","Healthcheck":{"Test":["CMD","x"]}}"#.to_owned(), "Healthcheck"),
+            (r#"{"Image":"busybox","MacAddress":"x"}"#.to_owned(), "MacAddress"),
+            (
+                r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":["x"]}}}}"#
+                    .to_owned(),
+                "NetworkingConfig.EndpointsConfig.bridge.Aliases",
+            ),
+            (
+                r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"other":{}}}}"#.to_owned(),
+                "NetworkingConfig.EndpointsConfig.other",
+            ),
+        ];
+        for (body, field) in cases {
+            let error = read(&body).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{field} is not supported by this version of naru"),
+                "{body}"
+            );
+            assert_eq!(error::Fault::kind(&error), error::Kind::Unimplemented);
+        }
+    }
+
+    #[test]
+    fn defaults_and_switched_off_features_pass() {
+        for body in [
+            host(r#""SecurityOpt":["apparmor=unconfined","label=disable","no-new-privileges:false"]"#),
+            host(r#""UsernsMode":"host","Isolation":"default","OomKillDisable":false,"PidsLimit":-1"#),
+            host(r#""PortBindings":{},"Links":[],"Ulimits":null,"MemorySwappiness":-1"#),
+            r#"{"Image":"busybox","Healthcheck":{"Test":["NONE"]}}"#.to_owned(),
+            r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"default":null}}}"#.to_owned(),
+        ] {
+            let spec = read(&body).unwrap();
+            assert_eq!(spec.host.resources.pids_limit, None, "{body}");
+            assert_eq!(spec.host.resources.memory_swappiness, None, "{body}");
+            assert!(!spec.host.no_new_privileges, "{body}");
+        }
+    }
+}

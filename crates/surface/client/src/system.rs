@@ -1,0 +1,50 @@
+//! `/version`, `/info`, `/events`, and objects that are only inspected.
+
+use bytes::Bytes;
+use wire::event::EventMessage;
+
+use crate::request::{Query, Request, segment};
+use crate::{Client, Error, JsonLines};
+
+impl Client {
+    /// Returns the engine's version as the engine wrote it.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn version_raw(&self) -> Result<Bytes, Error> {
+        self.bytes(Request::get("/version")).await
+    }
+
+    /// Returns the engine's description as the engine wrote it.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn info_raw(&self) -> Result<Bytes, Error> {
+        self.bytes(Request::get("/info")).await
+    }
+
+    /// Returns events as they come; times as the API takes them, `filters` as JSON.
+    ///
+    /// # Errors
+    /// Invalid argument for a filter that does not exist.
+    pub async fn events(
+        &self,
+        since: &str,
+        until: &str,
+        filters: &str,
+    ) -> Result<JsonLines<EventMessage>, Error> {
+        let query = Query::default()
+            .with_some("filters", Some(filters))
+            .with_some("since", Some(since))
+            .with_some("until", Some(until));
+        self.lines(Request::get("/events").query(query)).await
+    }
+
+    /// Returns a network's description as the engine wrote it.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn network_raw(&self, name: &str) -> Result<Bytes, Error> {
+        self.bytes(Request::get(format!("/networks/{}", segment(name)))).await
+    }
+}

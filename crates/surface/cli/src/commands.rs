@@ -1,0 +1,172 @@
+//! The commands, one file each, and the menus that they stand in.
+
+mod accompany;
+mod attach;
+mod create;
+pub(crate) mod each;
+mod events;
+mod exec;
+mod explain;
+mod images;
+mod info;
+mod inspect;
+mod kill;
+mod logs;
+mod ps;
+mod pull;
+mod rename;
+mod rm;
+mod rmi;
+mod run;
+mod start;
+mod stats;
+pub(crate) mod stop;
+mod tag;
+mod top;
+mod version;
+mod wait;
+
+use crate::command::{Entry, Menu};
+use crate::completion;
+use crate::flags::Missing;
+
+/// Everything that can stand behind `naru`.
+pub(crate) const ROOT: Menu = Menu {
+    about: "",
+    entries: &[
+        Entry::command("attach", &attach::ATTACH),
+        Entry::menu("completion", &completion::MENU),
+        Entry::menu("container", &CONTAINER),
+        Entry::command("create", &create::CREATE),
+        Entry::command("events", &events::EVENTS),
+        Entry::command("exec", &exec::EXEC),
+        Entry::command("explain", &explain::EXPLAIN),
+        Entry::menu("image", &IMAGE),
+        Entry::command("images", &images::IMAGES),
+        Entry::command("info", &info::INFO),
+        Entry::command("inspect", &inspect::INSPECT),
+        Entry::command("kill", &kill::KILL),
+        Entry::command("logs", &logs::LOGS),
+        Entry::command("pause", &each::PAUSE),
+        Entry::command("ps", &ps::PS),
+        Entry::command("pull", &pull::PULL),
+        Entry::command("rename", &rename::RENAME),
+        Entry::command("restart", &stop::RESTART),
+        Entry::command("rm", &rm::RM),
+        Entry::command("rmi", &rmi::RMI),
+        Entry::command("run", &run::RUN),
+        Entry::command("start", &start::START),
+        Entry::command("stats", &stats::STATS),
+        Entry::command("stop", &stop::STOP),
+        Entry::menu("system", &SYSTEM),
+        Entry::command("tag", &tag::TAG),
+        Entry::command("top", &top::TOP),
+        Entry::command("unpause", &each::UNPAUSE),
+        Entry::command("version", &version::VERSION),
+        Entry::command("wait", &wait::WAIT),
+    ],
+};
+
+/// The commands that help lists first.
+pub(crate) const COMMON: &[&str] = &["run", "exec", "ps", "pull", "images", "version", "info"];
+
+const CONTAINER: Menu = Menu {
+    about: "Manage containers",
+    entries: &[
+        Entry::command("attach", &attach::ATTACH),
+        Entry::command("create", &create::CREATE),
+        Entry::command("exec", &exec::EXEC),
+        Entry::command("inspect", &inspect::CONTAINER_INSPECT),
+        Entry::command("kill", &kill::KILL),
+        Entry::command("logs", &logs::LOGS),
+        Entry::command("ls", &ps::PS).hidden(&["list", "ps"]),
+        Entry::command("pause", &each::PAUSE),
+        Entry::command("rename", &rename::RENAME),
+        Entry::command("restart", &stop::RESTART),
+        Entry::command("rm", &rm::RM).hidden(&["remove"]),
+        Entry::command("run", &run::RUN),
+        Entry::command("start", &start::START),
+        Entry::command("stats", &stats::STATS),
+        Entry::command("stop", &stop::STOP),
+        Entry::command("top", &top::TOP),
+        Entry::command("unpause", &each::UNPAUSE),
+        Entry::command("wait", &wait::WAIT),
+    ],
+};
+
+const IMAGE: Menu = Menu {
+    about: "Manage images",
+    entries: &[
+        Entry::command("inspect", &inspect::IMAGE_INSPECT),
+        Entry::command("ls", &images::IMAGES).hidden(&["list"]),
+        Entry::command("pull", &pull::PULL),
+        Entry::command("rm", &rmi::RMI).hidden(&["remove"]),
+        Entry::command("tag", &tag::TAG),
+    ],
+};
+
+const SYSTEM: Menu = Menu {
+    about: "Manage Naru",
+    entries: &[
+        Entry::command("events", &events::EVENTS),
+        Entry::command("info", &info::INFO),
+        Entry::command("version", &version::VERSION),
+    ],
+};
+
+const BUILD: &str = "images cannot be built yet";
+const SWARM: &str = "there are no clusters yet";
+const VOLUME: &str = "volumes do not exist yet";
+const NETWORK: &str = "networks of your own do not exist yet";
+const ARCHIVE: &str = "images and containers cannot be packed into archives yet";
+const LOGIN: &str = "it does not exist yet; `naru pull` uses the logins in ~/.docker/config.json";
+
+/// Commands of Docker that are refused by name.
+pub(crate) const NOT_YET: &[(&str, &str)] = &[
+    ("build", BUILD),
+    ("builder", BUILD),
+    ("buildx", BUILD),
+    ("checkpoint", "containers cannot be frozen to disk"),
+    ("commit", BUILD),
+    ("compose", "it does not exist yet"),
+    ("config", SWARM),
+    ("context", "contexts do not exist yet; name the engine with -H or DOCKER_HOST"),
+    ("cp", "files cannot be copied yet; `naru exec` with tar can"),
+    ("df", "it does not exist yet"),
+    ("diff", "it does not exist yet"),
+    ("export", ARCHIVE),
+    ("history", "it does not exist yet"),
+    ("import", ARCHIVE),
+    ("load", ARCHIVE),
+    ("login", LOGIN),
+    ("logout", LOGIN),
+    ("manifest", "it does not exist yet"),
+    ("network", NETWORK),
+    ("node", SWARM),
+    ("plugin", "there are no plugins"),
+    ("port", "ports cannot be published yet"),
+    ("prune", "it does not exist yet; `naru rm` and `naru rmi` take several names"),
+    ("push", "images cannot be pushed yet"),
+    ("save", ARCHIVE),
+    ("search", "it does not exist yet"),
+    ("secret", SWARM),
+    ("service", SWARM),
+    ("stack", SWARM),
+    ("swarm", SWARM),
+    ("trust", "content trust does not exist"),
+    ("update", "limits of a container cannot be changed yet"),
+    ("volume", VOLUME),
+];
+
+const TLS: &str = "engines are reached through unix sockets, or TCP without TLS";
+
+/// Global flags of Docker that are refused by name.
+pub(crate) const MISSING_GLOBALS: &[Missing] = &[
+    Missing::new("context", "contexts do not exist yet; name the engine with -H or DOCKER_HOST").short('c'),
+    Missing::new("log-level", "use --debug to see more").short('l'),
+    Missing::new("tls", TLS),
+    Missing::new("tlscacert", TLS),
+    Missing::new("tlscert", TLS),
+    Missing::new("tlskey", TLS),
+    Missing::new("tlsverify", TLS),
+];

@@ -1,0 +1,3 @@
+//! The end-to-end tests lie in `tests/`; this library is empty.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,21 @@
+//! The engine through its real doors, as root: the `naru` CLI, the real `docker` CLI, the REST API.
+//!
+//! Every test has an engine of its own (see `testkit`), so that tests run in parallel.
+
+#![forbid(unsafe_code)]
+
+mod attach;
+mod confinement;
+mod crash;
+mod docker_cli;
+mod events;
+mod exec;
+mod images;
+mod lifecycle;
+mod logs;
+mod mounts;
+mod network;
+mod on_demand;
+mod resources;
+mod rest;
+mod run;

@@ -304,6 +304,7 @@ impl Drop for TestEnv {
             let _ = child.kill(); // ended on purpose
             let _ = child.wait();
         }
+        processes::unmount_below(&self.folder);
         for _ in 0..50 {
             if fs::remove_dir_all(&self.folder).is_ok() {
                 return;

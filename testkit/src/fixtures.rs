@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Changes whenever the images below change.
-const VERSION: &str = "4";
+const VERSION: &str = "5";
 
 /// The programs that the images link to busybox.
 const APPLETS: &[&str] = &[
@@ -235,7 +235,7 @@ fn images(work: &Path) -> Vec<Image> {
     let plain = json!({"Cmd": ["sh"], "Env": [PATH]});
     let mut all = vec![
         image(work, "library/busybox:latest", "amd64-arm64", std::slice::from_ref(&base), &plain),
-        image(work, "library/foreign:latest", "arm64", std::slice::from_ref(&base), &plain),
+        image(work, "library/foreign:latest", "arm64-s390x", std::slice::from_ref(&base), &plain),
         image(
             work,
             "library/configured:latest",

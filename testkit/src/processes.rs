@@ -50,6 +50,16 @@ pub(crate) fn remove_cgroups(name: &str) {
     }
 }
 
+/// Unmounts what an engine that was killed has left mounted below a folder.
+pub(crate) fn unmount_below(folder: &Path) {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    for target in table.lines().rev().filter_map(|line| line.split(' ').nth(4)) {
+        if Path::new(target).starts_with(folder) {
+            let _ = Command::new("umount").args(["-l", target]).output(); // the folder's removal tells if it failed
+        }
+    }
+}
+
 /// Returns the processes of one cgroup.
 pub(crate) fn pids(folder: &Path) -> Vec<u32> {
     std::fs::read_to_string(folder.join("cgroup.procs"))

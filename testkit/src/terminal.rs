@@ -16,7 +16,9 @@ pub struct Terminal {
 impl Terminal {
     pub(crate) fn start(command_line: &str, environment: &[(String, String)]) -> Self {
         let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--flush", "--command", command_line, "/dev/null"])
+            .args(["--quiet", "--return", "--flush", "--command"])
+            .arg(format!("stty rows 40 cols 100; exec {command_line}"))
+            .arg("/dev/null")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env("TERM", "xterm")
             .stdin(Stdio::piped())

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the tests need: (a program that proves it is there, the package).
-const TEST_PACKAGES: [(&str, &str); 12] = [
+const TEST_PACKAGES: [(&str, &str); 13] = [
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/nsenter", "util-linux"),
     ("/usr/bin/jq", "jq"),
+    ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/strace", "strace"),
     ("/usr/bin/sqlite3", "sqlite3"),
     ("/usr/bin/setfattr", "attr"),

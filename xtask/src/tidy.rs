@@ -91,7 +91,7 @@ fn forbidden(name: &str, layer: &str, dependency: &str, below: &str) -> bool {
     let wire_users = ["api", "client", "cli"];
     (dependency == "wire" && !wire_users.contains(&name))
         || (layer == "storage" && below == "box")
-        || (layer == "services" && below == "box")
+        || (layer == "services" && ["runtime", "shim"].contains(&dependency))
         || (["cli", "client"].contains(&name) && !["words", "surface"].contains(&below))
         || (layer == "kernel" && name == "sys" && below == "kernel")
 }

@@ -2,6 +2,8 @@
 //!
 //! Started by the engine from a sealed memfd, with the control socket at descriptor 3. People need not call it.
 
+#![forbid(unsafe_code)]
+
 use std::env;
 use std::process::ExitCode;
 

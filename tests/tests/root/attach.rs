@@ -10,7 +10,7 @@ fn terminal_run_works_like_a_shell() {
         terminal.expect("# ");
         terminal.type_text("tty && echo si''ze: $(stty size)\n");
         terminal.expect("/dev/pts/0");
-        terminal.expect("size: ");
+        terminal.expect("size: 40 100");
         terminal.type_text("exit 3\n");
         assert_eq!(terminal.wait(), 3, "{cli}");
     }
@@ -77,9 +77,13 @@ fn signals_of_the_client_reach_the_program() {
 #[test]
 fn attached_client_sees_output_of_a_container_without_terminal() {
     let env = TestEnv::with_busybox();
-    let _ = env.naru(&["run", "-d", "-i", "--name", "one", "busybox", "cat"]).ok();
-    let ran = env.run_with_input("naru", &["attach", "one"], b"through\n");
-    assert_eq!(ran.stdout, "through\n", "{}", ran.stderr);
+    let _ = env
+        .naru(&["run", "-d", "-i", "--name", "one", "busybox", "sh", "-c", "read x; echo got $x; exit 6"])
+        .ok();
+    let script =
+        format!("(echo through; sleep 2) | {} attach one", testkit::programs().join("naru").display());
+    let ran = env.run("sh", &["-c", &script]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("got through\n", 6), "{}", ran.stderr);
 }
 
 #[test]

@@ -75,6 +75,9 @@ fn kernel_files_are_masked_and_read_only() {
     for path in
         ["/proc/sys/kernel/domainname", "/proc/sysrq-trigger", "/sys/kernel/mm/transparent_hugepage/enabled"]
     {
+        if !std::path::Path::new(path).exists() {
+            continue; // not every kernel has all of them
+        }
         let write = format!("echo x > {path}");
         let stderr = env.naru(&["run", "--rm", "busybox", "sh", "-c", &write]).fails_with(1);
         assert!(stderr.contains("Read-only file system"), "{path}: {stderr}");

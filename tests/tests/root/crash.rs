@@ -119,11 +119,18 @@ fn engine_may_die_after_every_action() {
         let _ = env.naru(&["pull", "-q", "busybox"]).ok();
         env.stop_engine();
         env.start_engine_with(&[("NARU_CRASH_AFTER".into(), action.into())]);
-        let _ = env.naru(&["run", "--name", "one", "busybox", "sh", "-c", "echo out; exit 3"]); // the engine may die on the way
-        let _ = env.naru(&["rm", "one"]);
+        let mut client = env
+            .command("naru")
+            .args(["run", "--name", "one", "busybox", "sh", "-c", "echo out; exit 3"])
+            .spawn()
+            .expect("naru runs");
+        let mut ended = || client.try_wait().expect("our child").is_some();
+        wait_until("the client or the engine ends", || ended() || env.request_fails());
+        let _ = env.naru(&["rm", "one"]); // the engine may die here, or be dead
         let crashed = env.request_fails();
         env.crash_engine();
         env.start_engine_with(&[]);
+        wait_until(&format!("after {action}: the client hears of the end from the next engine"), ended);
         if crashed {
             died.push(action);
         }

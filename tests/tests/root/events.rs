@@ -2,8 +2,15 @@
 
 use testkit::TestEnv;
 
+/// Returns the next whole second but one: clients cut times to seconds.
+fn soon() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    (now.as_secs() + 1).to_string()
+}
+
 fn history(env: &TestEnv, more: &[&str]) -> Vec<String> {
-    let mut args = vec!["events", "--since", "1", "--until", "0s", "--format", "{{.Type}} {{.Action}}"];
+    let until = soon();
+    let mut args = vec!["events", "--since", "1", "--until", &until, "--format", "{{.Type}} {{.Action}}"];
     args.extend(more);
     env.naru(&args).ok().lines().map(str::to_owned).collect()
 }
@@ -33,12 +40,13 @@ fn events_carry_the_exit_code_and_survive_a_restart() {
     assert_eq!(env.naru(&["run", "--name", "one", "busybox", "sh", "-c", "exit 3"]).code, 3);
     env.crash_engine();
     env.start_engine();
+    let until = soon();
     let args = [
         "events",
         "--since",
         "1",
         "--until",
-        "0s",
+        &until,
         "--filter",
         "event=die",
         "--format",

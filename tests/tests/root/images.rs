@@ -49,9 +49,9 @@ fn rmi_untags_first_and_deletes_last() {
     assert!(gone.contains("Untagged: busybox:latest") && gone.contains("Deleted: sha256:"), "{gone}");
     assert!(env.naru(&["rmi", "busybox"]).fails_with(1).contains("No such image: busybox"));
     let layers = env.data_root().join("layers");
-    let left = std::fs::read_dir(&layers).map(|entries| entries.count()).unwrap_or(0);
-    let hello = env.naru(&["images", "-q"]).ok().lines().count();
-    assert!(left <= hello, "{left} layers lie in {}", layers.display());
+    testkit::wait_until("the layers are gone, but for the common base", || {
+        std::fs::read_dir(&layers).expect("the folder").flatten().all(|entry| entry.file_name() == "base-1")
+    });
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn layers_are_stored_once_for_two_images() {
 fn pull_errors_name_the_cause() {
     let env = TestEnv::new();
     for (reference, text) in [
-        ("nosuch", "pull access denied for nosuch, repository does not exist or may require"),
-        ("busybox:nosuch", "manifest"),
+        ("127.0.0.1:5000/library/busybox:nosuch", "manifest"),
+        ("127.0.0.1:5000/nosuch", "127.0.0.1:5000/nosuch"),
         ("127.0.0.1:1/x", "127.0.0.1:1"),
         ("UPPER", "must be lowercase"),
         ("bad name", "invalid reference format"),

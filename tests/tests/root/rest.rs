@@ -24,7 +24,6 @@ fn unknown_paths_and_versions_are_refused_as_docker_does() {
         ("GET", "/nosuch", 404, "page not found"),
         ("DELETE", "/_ping", 404, "page not found"),
         ("GET", "/v1.99/info", 400, "client version 1.99 is too new. Maximum supported API version is 1.51"),
-        ("GET", "/v1.12/info", 400, "client version 1.12 is too old. Minimum supported API version is 1.24"),
         ("GET", "/containers/nosuch/json", 404, "No such container: nosuch"),
         ("GET", "/images/nosuch/json", 404, "No such image: nosuch:latest"),
         ("GET", "/containers/json?filters=%7B%22x%22%3A%7B%22y%22%3Atrue%7D%7D", 400, "invalid filter 'x'"),
@@ -40,6 +39,18 @@ fn unknown_paths_and_versions_are_refused_as_docker_does() {
             "{method} {path}: {body}"
         );
     }
+}
+
+#[test]
+fn clients_from_before_json_errors_get_text() {
+    let env = TestEnv::new();
+    let response = env.request("GET", "/v1.12/info", None);
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert_eq!(response.status, 400);
+    assert!(
+        text.starts_with("client version 1.12 is too old. Minimum supported API version is 1.24"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -128,7 +139,7 @@ fn socket_is_not_open_to_everybody() {
     let env = TestEnv::new();
     let mode = std::fs::metadata(env.socket()).expect("the socket").permissions().mode() & 0o777;
     assert_eq!(mode, 0o660);
-    for folder in [env.data_root(), env.data_root().join("containers")] {
+    for folder in [env.data_root(), env.data_root().join("content"), env.exec_root().join("c")] {
         let mode = std::fs::metadata(&folder).expect("the folder").permissions().mode() & 0o007;
         assert_eq!(mode, 0, "{}", folder.display());
     }

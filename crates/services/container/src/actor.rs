@@ -14,12 +14,12 @@ mod reports;
 
 use crate::Error;
 use crate::context::{Context, now};
-use crate::machine::{Event, Exit, Machine, Outcome, Phase, Timer, Token};
+use crate::machine::{Action, Event, Exit, Machine, Outcome, Phase, Timer, Token};
 use crate::options::WaitCondition;
 use crate::record::Record;
 use crate::shared::{Ask, Message, Published, Shared};
 use crate::spec::{Config, HostConfig};
-use crate::timeline::Timeline;
+use crate::timeline::{Begun, Timeline};
 use crate::view::{ContainerView, StateView, Status, WaitResult};
 use launch::ShimSender;
 use network::EndpointView;
@@ -55,6 +55,8 @@ pub(crate) struct Actor {
     persisting: Option<JoinHandle<Result<(), store::Error>>>,
     endpoint: Option<EndpointView>,
     timeline: Timeline,
+    /// When the container was let go, until it says that it runs.
+    released: Option<Begun>,
 }
 
 /// What of a record never changes.
@@ -105,7 +107,7 @@ pub(crate) fn spawn(
         rootfs,
         directory,
     });
-    let actor = Actor {
+    let mut actor = Actor {
         context: Arc::clone(context),
         shared: Arc::clone(&shared),
         mailbox,
@@ -122,19 +124,26 @@ pub(crate) fn spawn(
         persisting: None,
         endpoint,
         timeline: Timeline::default(),
+        released: None,
     };
+    // What was found is visible from the first moment; what follows from it is done by the task.
+    let first = match adopted {
+        Some(adopted) => {
+            let found = actor.take_over(adopted);
+            actor.machine.step(now(), Event::Found(found))
+        }
+        None => Vec::new(),
+    };
+    actor.publish_view();
     // Before the actor begins: it may end at once.
     context.index_mut().insert(Arc::clone(&shared));
-    tokio::spawn(actor.run(adopted));
+    tokio::spawn(actor.run(first));
     Ok(shared)
 }
 
 impl Actor {
-    async fn run(mut self, adopted: Option<Adopted>) {
-        if let Some(adopted) = adopted {
-            let found = self.take_over(adopted);
-            self.handle(Event::Found(found)).await;
-        }
+    async fn run(mut self, first: Vec<Action>) {
+        self.carry_out(first).await;
         while self.machine.phase != Phase::Gone {
             match self.next().await {
                 Input::Message(Message::Leave { done }) => {
@@ -180,17 +189,25 @@ impl Actor {
         }
     }
 
-    /// Lets the machine decide about an event, carries out what it says, and so on until nothing follows.
+    /// Lets the machine decide about an event, and carries out what it says.
     async fn handle(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let actions = self.machine.step(now(), event);
-            self.publish_view();
+        let actions = self.machine.step(now(), event);
+        self.publish_view();
+        self.carry_out(actions).await;
+    }
+
+    /// Carries out actions, and what the machine says about what came of them, until nothing follows.
+    async fn carry_out(&mut self, actions: Vec<Action>) {
+        let mut rounds = VecDeque::from([actions]);
+        while let Some(actions) = rounds.pop_front() {
             for action in actions {
                 let name = action.name();
                 let follows = self.perform(action).await;
-                events.extend(follows);
                 self.context.crash.after(name);
+                if let Some(event) = follows {
+                    rounds.push_back(self.machine.step(now(), event));
+                    self.publish_view();
+                }
             }
         }
         self.publish_view();

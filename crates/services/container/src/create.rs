@@ -4,6 +4,7 @@
 //! Texts and limits are those that Docker 28.5.2 answers with.
 
 mod check;
+mod limits;
 mod log_options;
 mod merge;
 

@@ -8,6 +8,8 @@ use crate::happenings;
 use crate::oci_spec::{self, ExecInput};
 use crate::options::{ExecSpec, ExecStartOptions};
 use crate::shared::Shared;
+use crate::spec::NetworkMode;
+use crate::view::ContainerView;
 use refs::ExecId;
 use shimwire::{Attach, Exec, Request};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -146,7 +148,7 @@ impl Starting {
             spec: &self.spec,
             config: &view.config,
             host: &view.host,
-            hostname: &view.config.hostname,
+            hostname: &hostname(&self.context, &view),
             identity: &identity,
             facts,
             ulimits: &self.context.settings.ulimits,
@@ -199,6 +201,17 @@ impl Drop for Starting {
             };
             self.shared.execs.set(&self.id, ExecState::Failed { failure, code: 126 }, now());
         }
+    }
+}
+
+/// Returns the name that a container has for itself: with another one's network it is that one's.
+fn hostname(context: &Context, view: &ContainerView) -> String {
+    match &view.host.network {
+        NetworkMode::Container(name) => {
+            let other = context.index().find(name).map(|other| other.view().config.hostname.clone());
+            other.unwrap_or_default() // it may have been removed since
+        }
+        NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => view.config.hostname.clone(),
     }
 }
 

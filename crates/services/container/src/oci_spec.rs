@@ -27,6 +27,9 @@ pub(crate) use resources::parse_rule;
 /// Where the container sees our init.
 const INIT_TARGET: &str = "/sbin/docker-init";
 
+/// Where the built-in image's program finds its birth record.
+const BIRTH_TARGET: &str = "/naru/birth.jsonl";
+
 /// The search path of an image that names none.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -57,6 +60,8 @@ pub(crate) struct Input<'a> {
     pub(crate) hostname: &'a str,
     /// Files that are bound over /etc/hosts, /etc/hostname and /etc/resolv.conf.
     pub(crate) etc: EtcFiles<'a>,
+    /// The birth record, for the built-in image's program to read.
+    pub(crate) birth: Option<&'a Path>,
     /// What is bound at /dev/shm, if it is not an own tmpfs.
     pub(crate) shm: Option<&'a Path>,
     /// Namespaces of others.

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::machine::{Nanos, Policy, Run};
 use crate::spec::{Config, HostConfig, ImageRef};
+use refs::Reference;
 use serde::{Deserialize, Serialize};
 
 /// The kind of our records in the store.
@@ -54,6 +55,13 @@ impl Record {
     /// Returns the name that the container has for itself.
     pub(crate) fn hostname(&self) -> &str {
         &self.config.hostname
+    }
+
+    /// Returns whether this is the built-in image's own program, which shows its birth record.
+    pub(crate) fn shows_birth(&self) -> bool {
+        let canonical = |name: &str| Reference::parse(name).ok().map(Reference::with_default_tag);
+        self.command.first().is_some_and(|program| program == image::HELLO_PROGRAM)
+            && canonical(&self.config.image) == canonical(image::HELLO_NAME)
     }
 
     /// Returns what governs the container's life.

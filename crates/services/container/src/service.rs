@@ -28,6 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// Seconds between the stop signal and SIGKILL, unless the container or the request says otherwise.
 const STOP_TIMEOUT_S: i64 = 10;
@@ -71,7 +72,9 @@ impl Service {
     /// # Errors
     /// InvalidArgument, NotFound (image) and AlreadyExists (name) with Docker's texts; Unimplemented by name.
     pub async fn create(&self, spec: CreateSpec) -> Result<Created, Error> {
-        creation::create(&self.context, spec).await
+        // A task of its own: a client that goes away must not leave a container half made.
+        let context = Arc::clone(&self.context);
+        finish(tokio::spawn(async move { creation::create(&context, spec).await })).await
     }
 
     /// Starts a container, and returns when its program was executed.
@@ -155,15 +158,20 @@ impl Service {
             return Err(Error::invalid("Renaming a container with the same name as its current name"));
         }
         self.context.index_mut().reserve(&new_name, &shared.id).map_err(wrong)?;
-        let (reply, outcome) = oneshot::channel();
-        let sent = shared.send(Message::Rename { name: new_name.clone(), reply }, name).await;
-        let renamed = match sent {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Err(Error::Gone { name: name.to_owned() })),
-            Err(error) => Err(error),
-        };
-        let unused = if renamed.is_ok() { &old_name } else { &new_name };
-        self.context.index_mut().release(unused, &shared.id);
-        renamed
+        let (context, name) = (Arc::clone(&self.context), name.to_owned());
+        // A task of its own: whoever goes away must not leave a name that is reserved for nobody.
+        finish(tokio::spawn(async move {
+            let (reply, outcome) = oneshot::channel();
+            let sent = shared.send(Message::Rename { name: new_name.clone(), reply }, &name).await;
+            let renamed = match sent {
+                Ok(()) => outcome.await.unwrap_or_else(|_| Err(Error::Gone { name })),
+                Err(error) => Err(error),
+            };
+            let unused = if renamed.is_ok() { &old_name } else { &new_name };
+            context.index_mut().release(unused, &shared.id);
+            renamed
+        }))
+        .await
     }
 
     /// Removes a container.
@@ -401,6 +409,17 @@ impl Service {
 
     fn all(&self) -> Vec<Arc<Shared>> {
         self.context.index().all().cloned().collect()
+    }
+}
+
+/// Waits for a task that goes on even if nobody waits for it.
+async fn finish<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
+    match task.await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Error::Failed { message: error.to_string() }),
+        },
     }
 }
 

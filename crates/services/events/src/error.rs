@@ -1,3 +1,5 @@
+//! What can go wrong with the event log and with queries.
+
 use error::{Fault, Kind};
 use std::io;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! What happened, to what, when.
+
 use refs::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;

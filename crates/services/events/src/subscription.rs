@@ -1,3 +1,5 @@
+//! Reading events: those of the past from disk and memory, then those to come.
+
 use crate::event::Event;
 use crate::history::Reader;
 use crate::query::Query;

@@ -8,17 +8,14 @@ use std::ffi::CString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 use sys::process::{Command, Session};
 
 /// How many supervisors are spawned at once.
 const CONCURRENT_SPAWNS: usize = 8;
-
-/// How long after a start the next supervisor is made ready: the started container has the processor first.
-const SPARE_DELAY: Duration = Duration::from_millis(20);
 
 /// Starts supervisors and finds those that live. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,8 +30,6 @@ struct Inner {
     null: OwnedFd,
     run_root: PathBuf,
     spawning: Blocking,
-    /// A supervisor that waits for its container: the exec is off the path of a start.
-    spare: Mutex<Option<Shim>>,
 }
 
 impl Launcher {
@@ -59,7 +54,6 @@ impl Launcher {
                 null: null.into(),
                 run_root,
                 spawning: Blocking::new(CONCURRENT_SPAWNS),
-                spare: Mutex::new(None),
             }),
         })
     }
@@ -103,51 +97,12 @@ impl Launcher {
     /// # Errors
     /// Internal if the directory cannot be made or the program not be executed.
     pub async fn launch(&self, id: &ContainerId) -> Result<Shim, Error> {
-        let spare = self.take_spare();
-        let directory = self.run_directory(id);
-        let this = self.clone();
-        let shim = match spare {
-            Some(shim) => {
-                make_run_directory(&directory)?;
-                shim
-            }
-            None => {
-                let spawned = self.inner.spawning.run(move || {
-                    make_run_directory(&directory)?;
-                    this.inner.spawn()
-                });
-                spawned.await?.connect()?
-            }
+        let (this, directory) = (self.clone(), self.run_directory(id));
+        let spawn = move || {
+            make_run_directory(&directory)?;
+            this.inner.spawn()
         };
-        tokio::spawn(self.clone().prepare_spare());
-        Ok(shim)
-    }
-
-    fn take_spare(&self) -> Option<Shim> {
-        let mut spare = self.inner.spare.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // One that has died meanwhile is of no use.
-        spare.take().filter(|shim| !shim.reports.is_closed())
-    }
-
-    /// Makes a supervisor ready for the next start. It ends by itself when the engine does.
-    async fn prepare_spare(self) {
-        tokio::time::sleep(SPARE_DELAY).await;
-        let full = |this: &Self| this.inner.spare.lock().is_ok_and(|spare| spare.is_some());
-        if full(&self) {
-            return;
-        }
-        let this = self.clone();
-        let spawned = self.inner.spawning.run(move || this.inner.spawn()).await;
-        match spawned.and_then(Spawned::connect) {
-            Ok(shim) if !full(&self) => {
-                if let Ok(mut spare) = self.inner.spare.lock() {
-                    *spare = Some(shim);
-                }
-            }
-            // Another one was faster: this one's connection closes, and it ends.
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error = %error::chain(&error), "cannot make a supervisor ready"),
-        }
+        self.inner.spawning.run(spawn).await?.connect()
     }
 }
 
@@ -167,9 +122,11 @@ impl Inner {
     fn spawn(&self) -> Result<Spawned, Error> {
         let (ours, theirs) = sys::socket::message_pair()?;
         let null = self.null.as_fd();
+        // The last one is for people who look at processes: whose supervisor this is.
+        let mark = CString::new(self.run_root.as_os_str().as_bytes()).unwrap_or_default();
         let process = sys::process::spawn(&Command {
             program: self.program.as_fd(),
-            args: &[c"naru-run", c"shim"].map(CString::from),
+            args: &[c"naru-run".into(), c"shim".into(), mark],
             env: &[],
             fds: &[(null, 0), (null, 1), (null, 2), (theirs.as_fd(), shimwire::CONTROL_FD)],
             session: Session::New,

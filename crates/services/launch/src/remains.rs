@@ -28,7 +28,7 @@ impl Launcher {
     /// Connects to a container's supervisor, or reads its exit record.
     ///
     /// # Errors
-    /// Internal for a supervisor that cannot be talked to; DataLoss for a broken exit record.
+    /// Internal for a supervisor that speaks another version or is somebody else's; DataLoss for a broken exit record.
     pub async fn adopt(&self, id: &ContainerId) -> Result<Remains, Error> {
         let directory = self.run_directory(id);
         if let Some(mut shim) = connect(&directory.join(SOCKET_FILE))? {
@@ -43,7 +43,12 @@ impl Launcher {
                 }
                 // It ended while we connected: its exit record tells the rest.
                 Ok(None) => {}
-                Ok(Some(_)) | Err(_) => return Err(Error::Lost),
+                // One that does not answer cannot be kept: nobody could stop its container.
+                Ok(Some(_)) | Err(_) => {
+                    tracing::error!(container = %id, pid = shim.sender.pid(), "supervisor does not answer and is killed");
+                    shim.sender.kill()?;
+                    shim.sender.ended().await?;
+                }
             }
         }
         Ok(match self.exit_record(id)? {

@@ -122,9 +122,15 @@ fn watch(fd: OwnedFd) -> Result<AsyncFd<OwnedFd>, Error> {
 
 /// Passes reports on until the connection ends; then reaps the supervisor, if it is a child of this engine.
 async fn read(socket: Arc<AsyncFd<OwnedFd>>, process: Arc<Process>, tx: mpsc::Sender<Report>) {
-    while let Some(report) = next(&socket).await {
+    loop {
+        let report = tokio::select! {
+            report = next(&socket) => report,
+            // Nobody listens any more: a supervisor without a container ends with its connection.
+            () = tx.closed() => None,
+        };
+        let Some(report) = report else { break };
         if tx.send(report).await.is_err() {
-            break; // Nobody listens any more.
+            break;
         }
     }
     drop(tx);

@@ -152,19 +152,6 @@ pub enum Error {
         /// Those that there are.
         available: Vec<Platform>,
     },
-    /// The image is for another platform than the one that was asked for.
-    #[error(
-        "image with reference {reference} was found but does not provide the specified platform: wanted {wanted}, \
-         actual: {actual}"
-    )]
-    WrongPlatform {
-        /// The reference as Docker shows it.
-        reference: String,
-        /// The platform that was asked for.
-        wanted: Platform,
-        /// The image's.
-        actual: Platform,
-    },
     /// The `X-Registry-Auth` header is none.
     #[error("invalid X-Registry-Auth header: {reason}")]
     AuthHeader {
@@ -192,7 +179,13 @@ pub enum Error {
     Content(#[from] content::Error),
     /// The image cannot be stored.
     #[error(transparent)]
-    Image(#[from] image::Error),
+    Image(Box<image::Error>),
+}
+
+impl From<image::Error> for Error {
+    fn from(error: image::Error) -> Self {
+        Self::Image(Box::new(error))
+    }
 }
 
 impl Error {
@@ -273,9 +266,7 @@ impl Fault for Error {
             Self::Denied { .. } | Self::ManifestUnknown { .. } | Self::RepositoryUnknown { .. } => {
                 Kind::NotFound
             }
-            Self::BlobUnknown { .. } | Self::NoMatchingPlatform { .. } | Self::WrongPlatform { .. } => {
-                Kind::NotFound
-            }
+            Self::BlobUnknown { .. } | Self::NoMatchingPlatform { .. } => Kind::NotFound,
             // COMPAT: a 401 of ours would make the docker CLI ask for a password and send it to us.
             Self::Unauthorized { .. } | Self::InsecureRealm { .. } => Kind::Forbidden,
             Self::TooManyRequests { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } => {
@@ -318,7 +309,6 @@ impl Fault for Error {
                 let names: Vec<String> = available.iter().map(ToString::to_string).collect();
                 format!("the image is for {}; choose one with `--platform`", names.join(", "))
             }
-            Self::WrongPlatform { actual, .. } => format!("the image is for {actual} only"),
             Self::Content(error) => return error.hint(),
             Self::Image(error) => return error.hint(),
             _ => return None,

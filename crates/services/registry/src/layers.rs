@@ -27,7 +27,7 @@ impl Registry {
         sink: &Sink,
     ) -> Result<(), Error> {
         let digest = &descriptor.digest;
-        let _layer_turn = self.shared.turns.take(diff_id).await;
+        let _layer_turn = self.shared.layers.take(diff_id).await;
         if self.has_layer(diff_id).await? {
             sink.layer(digest, LayerProgress::AlreadyExists).await;
             return Ok(());
@@ -42,7 +42,9 @@ impl Registry {
         let is_unpacked = self.fetch(session, descriptor, diff_id, sink).await?;
         drop(permit);
         sink.layer(digest, LayerProgress::Downloaded).await;
-        if !is_unpacked {
+        if is_unpacked {
+            sink.tick(digest, LayerProgress::Extracting { current: descriptor.size, total: descriptor.size });
+        } else {
             self.unpack(descriptor, diff_id, sink).await?;
         }
         sink.layer(digest, LayerProgress::Complete).await;
@@ -62,7 +64,7 @@ impl Registry {
         diff_id: &Digest,
         sink: &Sink,
     ) -> Result<bool, Error> {
-        let _blob_turn = self.shared.turns.take(&descriptor.digest).await;
+        let _blob_turn = self.shared.blobs.take(&descriptor.digest).await;
         let Some(ingest) = self.begin(descriptor).await? else { return Ok(false) };
         let had_some = ingest.offset() > 0;
         // Unpacking on the way needs all bytes from the first one on, and a free thread.

@@ -115,7 +115,10 @@ struct Shared {
     clients: Clients,
     downloads: Semaphore,
     unpacking: Arc<Semaphore>,
-    turns: Turns<Digest>,
+    /// Who works on which layer, by diff ID. Taken before `blobs`; of an uncompressed layer both are the same digest.
+    layers: Turns<Digest>,
+    /// Who fetches which blob.
+    blobs: Turns<Digest>,
 }
 
 /// What is to be pulled.
@@ -123,7 +126,8 @@ struct Shared {
 pub struct PullRequest {
     /// The image; without tag and digest `latest` is meant.
     pub reference: Reference,
-    /// The platform that it must be for; none for the host's, and then a lone image for another one is taken too.
+    /// The platform that is chosen from an index; none for the host's. A lone image is taken whatever it is for, as Docker does;
+    /// [`Pulled::warning`] says so.
     pub platform: Option<Platform>,
     /// Who we are to the reference's registry.
     pub credentials: Option<Credentials>,
@@ -150,7 +154,8 @@ impl Registry {
             clients: Clients::default(),
             downloads: Semaphore::new(config.max_downloads.max(1)),
             unpacking: Arc::new(Semaphore::new(config.max_unpacks.max(1))),
-            turns: Turns::default(),
+            layers: Turns::default(),
+            blobs: Turns::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

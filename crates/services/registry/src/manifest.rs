@@ -14,8 +14,8 @@ pub(crate) const ACCEPT: [&str; 4] =
 /// What a tag or digest names.
 #[derive(Debug)]
 pub(crate) enum Document {
-    Manifest(Manifest),
-    Index(Index),
+    Manifest(Box<Manifest>),
+    Index(Box<Index>),
 }
 
 /// Reads a document that was sent as `content_type`.
@@ -30,14 +30,14 @@ pub(crate) fn parse(content_type: &str, bytes: &[u8]) -> Result<Document, Error>
             return Err(malformed("it is an index and a manifest at once".into()));
         }
         let index: Index = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
-        return Ok(Document::Index(index));
+        return Ok(Document::Index(Box::new(index)));
     }
     if has(&value, &["manifests", "fsLayers"]) {
         return Err(malformed("it is an index and a manifest at once".into()));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
     check(&manifest)?;
-    Ok(Document::Manifest(manifest))
+    Ok(Document::Manifest(Box::new(manifest)))
 }
 
 fn has(value: &Value, members: &[&str]) -> bool {

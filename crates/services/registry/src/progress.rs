@@ -1,3 +1,6 @@
+//! What a pull tells while it goes on, and how it ended.
+
+use crate::PullRequest;
 use refs::{Digest, Platform, Reference};
 use tokio::sync::mpsc;
 
@@ -81,6 +84,19 @@ pub struct Pulled {
     pub platform: Platform,
     /// Whether anything is new.
     pub outcome: Outcome,
+}
+
+impl Pulled {
+    /// Returns Docker's warning if a platform was asked for and the repository's only image is for another one. Docker
+    /// prints it after the status.
+    pub fn warning(&self, request: &PullRequest) -> Option<String> {
+        let wanted = request.platform.as_ref().filter(|wanted| !wanted.accepts(&self.platform))?;
+        Some(format!(
+            "WARNING: image with reference {} was found but its platform ({}) does not match the specified platform ({wanted})",
+            request.reference.familiar(),
+            self.platform
+        ))
+    }
 }
 
 /// Where progress goes.

@@ -20,7 +20,7 @@ struct Resolved {
     /// The digest of what the reference names.
     digest: Digest,
     index: Option<Vec<u8>>,
-    manifest: Manifest,
+    manifest: Box<Manifest>,
     manifest_bytes: Vec<u8>,
 }
 
@@ -55,17 +55,10 @@ impl Registry {
                     tracing::debug!(registry = host, error = %error::chain(&error), "asking the next endpoint");
                     first_failure.get_or_insert(error);
                 }
-                // Neither https nor http reached it: the first says more if TLS was the problem.
-                Err(error) => {
-                    return Err(match (error, first_failure) {
-                        (Error::Unreachable { .. }, Some(first @ Error::Unreachable { .. }))
-                            if role == crate::endpoint::Role::Home =>
-                        {
-                            first
-                        }
-                        (error, _) => error,
-                    });
-                }
+                // The registry itself cannot be reached: what came before says more, be it what a mirror answered or
+                // that TLS was the problem.
+                Err(error @ Error::Unreachable { .. }) => return Err(first_failure.unwrap_or(error)),
+                Err(error) => return Err(error),
             }
         }
         Err(Error::Malformed { what: "configuration", reason: "it has no endpoint".into() })
@@ -97,12 +90,6 @@ impl Registry {
         let config_bytes = self.config(session, &resolved.manifest.config).await?;
         let config = parse_config(&config_bytes, &resolved.manifest)?;
         let actual = Platform::new(&config.os, &config.architecture, &config.variant);
-        if let Some(wanted) = &request.platform
-            && !wanted.accepts(&actual)
-        {
-            let reference = reference.familiar();
-            return Err(Error::WrongPlatform { reference, wanted: wanted.clone(), actual });
-        }
         if !self.is_here(&resolved.manifest.config.digest).await? {
             self.layers(session, &resolved.manifest.layers, &config.rootfs.diff_ids, sink).await?;
         }
@@ -132,7 +119,7 @@ impl Registry {
             image::Error::NoPlatform { wanted, available } => {
                 Error::NoMatchingPlatform { platform: wanted, available }
             }
-            other => Error::Image(other),
+            other => other.into(),
         })?;
         let (content_type, manifest_bytes) =
             self.manifest(session, chosen.digest.as_str(), Some(&chosen.digest)).await?;

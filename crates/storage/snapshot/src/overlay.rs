@@ -106,7 +106,7 @@ impl Overlay {
 
 impl Snapshotter for Overlay {
     fn name(&self) -> &'static str {
-        "overlay"
+        "overlay2"
     }
 
     fn prepare(&self, id: &str, layers: &[Digest]) -> Result<Rootfs, Error> {

@@ -99,7 +99,7 @@ async fn container(state: &State, name: &str, verb: Verb, call: Call) -> Reply {
 fn log_failure(method: &Method, path: &str, failure: &error::Failure) {
     match failure.kind {
         Kind::Internal | Kind::DataLoss | Kind::Exhausted => {
-            tracing::error!(%method, path, error = failure.message, "request failed");
+            tracing::warn!(%method, path, error = failure.message, "request failed");
         }
         _ => tracing::debug!(%method, path, error = failure.message, "request refused"),
     }

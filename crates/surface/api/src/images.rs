@@ -2,12 +2,14 @@
 
 use crate::State;
 use crate::convert::image as to_wire;
+use crate::convert::mounts::is_target;
 use crate::dispatch::Call;
 use crate::error::Error;
 use crate::image_filters::ImageFilters;
 use crate::respond::{self, Reply};
 use ::events::{Event, Type};
 use container::options::ListOptions;
+use container::spec::Mount;
 use error::Failure;
 use http::StatusCode;
 use image::{ContainerUse, Force, Image, Images, Removed};
@@ -207,15 +209,16 @@ fn layer_bytes(images: &Images, diff_id: &Digest) -> u64 {
     below(&images.layers().files(diff_id))
 }
 
-/// Returns what an image asks for that this version does not do: warnings for a container made from it.
-pub(crate) fn warnings(image: &Image, asks_no_health_check: bool) -> Vec<String> {
+/// Returns what an image asks for that this version does not do: warnings for a container that is made from it with these mounts.
+pub(crate) fn warnings(image: &Image, mounts: &[Mount], asks_no_health_check: bool) -> Vec<String> {
     let Some(config) = &image.config.config else { return Vec::new() };
     let mut warnings = Vec::new();
     let check = config.healthcheck.as_ref().and_then(|check| check.test.first());
     if !asks_no_health_check && check.is_some_and(|word| word != "NONE") {
         warnings.push("The image declares a health check. This version of naru does not run it.".to_owned());
     }
-    for path in config.volumes.iter().flatten().map(|(path, _)| path) {
+    let volumes = config.volumes.iter().flatten().map(|(path, _)| path);
+    for path in volumes.filter(|path| !is_target(path, mounts)) {
         warnings.push(format!(
             "The image declares the volume {path}. This version of naru keeps its content in the container, and removes it with the container."
         ));
@@ -256,5 +259,26 @@ mod tests {
         for name in ["busybox:1", "a/b:1", "abac", "BAD::"] {
             assert!(!is_named(&image, name), "{name}");
         }
+    }
+
+    #[test]
+    fn image_that_asks_for_more_gives_warnings() {
+        let config = r#"{"config":{"Healthcheck":{"Test":["CMD","x"]},"Volumes":{"/a":{},"/b":{}}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let image = Image {
+            id: Digest::sha256([0; 32]),
+            config: std::sync::Arc::new(serde_json::from_str(config).unwrap()),
+            layers: Vec::new(),
+            manifest: None,
+            size_bytes: 0,
+            tags: Vec::new(),
+            digests: Vec::new(),
+            registered_ns: 0,
+            tagged_ns: None,
+        };
+        let mounts = [Mount::Tmpfs { target: "/a".into(), options: String::new(), from_tmpfs_flag: true }];
+        let texts = warnings(&image, &mounts, false);
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].contains("health check") && texts[1].contains("/b"), "{texts:?}");
+        assert_eq!(warnings(&image, &mounts, true).len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use blocking::Blocking;
 use cgroup::{Cgroups, Mode};
 use network::{NetworkConfig, Subnet};
 use registry::{Registry, RegistryConfig};
-use snapshot::Overlay;
+use snapshot::{Overlay, Snapshotter};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -96,7 +96,7 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
     let registry =
         Registry::new(&registry_config(config), images.clone(), disk.clone(), Blocking::new(UNPACK_JOBS))
             .map_err(Error::service)?;
-    let system = system(config, &cgroups)?;
+    let system = system(config, &cgroups, snapshots.name())?;
     let parts = container::Parts {
         store,
         images: images.clone(),
@@ -165,23 +165,28 @@ fn settings(config: &Config, init_program: std::path::PathBuf) -> container::Set
     }
 }
 
-fn system(config: &Config, cgroups: &Cgroups) -> Result<api::System, Error> {
+fn system(config: &Config, cgroups: &Cgroups, driver: &str) -> Result<api::System, Error> {
     let variable = |name: &str| {
         std::env::var(name).or_else(|_| std::env::var(name.to_ascii_lowercase())).unwrap_or_default()
     };
     Ok(api::System {
         id: engine_id(&config.data_root)?,
         data_root: config.data_root.clone(),
-        driver: "overlay2".into(),
+        driver: driver.to_owned(),
         driver_status: driver_status(&config.data_root),
         limits: cgroups.limits(),
         log_driver: config.log_driver.clone(),
-        registry_mirrors: config.registry_mirrors.clone(),
+        registry_mirrors: config.registry_mirrors.iter().map(|mirror| with_slash(mirror)).collect(),
         insecure_registries: config.insecure_registries.clone(),
         labels: config.labels.clone(),
         debug: ["debug", "trace"].contains(&config.log_level.as_str()),
         proxies: [variable("HTTP_PROXY"), variable("HTTPS_PROXY"), variable("NO_PROXY")],
     })
+}
+
+/// Shows a mirror as Docker does: with a slash at the end.
+fn with_slash(mirror: &str) -> String {
+    format!("{}/", mirror.trim_end_matches('/'))
 }
 
 /// Returns the engine's lasting id, made on the first start.

@@ -1,3 +1,5 @@
+//! Errors in Go's words.
+
 use error::{Fault, Kind};
 
 /// A template that is wrong, or does not suit its data.

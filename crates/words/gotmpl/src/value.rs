@@ -1,3 +1,5 @@
+//! The data that templates are applied to.
+
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;

@@ -1,3 +1,5 @@
+//! Digests: `sha256:…`, `sha512:…`.
+
 use crate::Error;
 use crate::id::{is_hex, to_hex};
 use serde::{Deserialize, Serialize};

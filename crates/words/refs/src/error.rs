@@ -1,3 +1,5 @@
+//! What is wrong with a text, in the words that clients match on.
+
 use error::{Fault, Kind};
 
 /// Text that is not what it should be.

@@ -1,3 +1,5 @@
+//! Docker's filters in both of their JSON forms.
+
 use crate::{Error, Pattern};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,3 +1,5 @@
+//! Identifiers of 64 hexadecimal digits.
+
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;

@@ -1,3 +1,5 @@
+//! Values that are never printed.
+
 use std::fmt;
 
 /// A value that is never printed: `Debug` and `Display` show `***`.

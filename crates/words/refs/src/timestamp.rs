@@ -1,3 +1,5 @@
+//! Moments: nanoseconds since 1970, RFC 3339, and what `since` and `until` take.
+
 use crate::{Error, parse_duration};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,3 +1,5 @@
+//! Programs of operations in real child processes.
+
 use super::*;
 use crate::Errno;
 use std::fs::File;

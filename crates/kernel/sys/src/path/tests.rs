@@ -1,3 +1,5 @@
+//! Paths below a root: links, `..`, races.
+
 use super::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};

@@ -36,6 +36,7 @@ const DEPARTURE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was made ready on the disk.
 struct Prepared {
+    rootfs: snapshot::Rootfs,
     identity: Identity,
     devices: Vec<HostDevice>,
     seccomp: Option<Arc<OwnedFd>>,
@@ -63,10 +64,15 @@ impl Actor {
         let begun = Begun::now();
         match self.try_launch().await {
             Ok(pid) => {
-                self.timeline.end(begun, "launch", format!("pid {pid}"));
+                if self.record.shows_birth() {
+                    // The program reads it as soon as it runs.
+                    self.write_timeline().await;
+                }
                 Event::Launched { pid }
             }
             Err(error) => {
+                self.timeline.end(begun, "launch failed", error::chain(&error));
+                self.write_timeline().await;
                 self.drop_shim().await;
                 Event::StartFailed(StartFailure::from(error))
             }
@@ -136,9 +142,8 @@ impl Actor {
     async fn prepare(&self) -> Result<Prepared, Error> {
         let begun = Begun::now();
         let (context, record) = (Arc::clone(&self.context), self.record.clone());
-        let (rootfs, directory) = (self.shared.rootfs.clone(), self.shared.directory.clone());
-        let prepared =
-            self.context.parts.disk.run(move || prepare(&context, &record, &rootfs, &directory)).await;
+        let directory = self.shared.directory.clone();
+        let prepared = self.context.parts.disk.run(move || prepare(&context, &record, &directory)).await;
         self.timeline.end(begun, "prepare root file system", self.shared.rootfs.upper.display().to_string());
         self.context.crash.after("PrepareRootfs");
         prepared
@@ -166,6 +171,14 @@ impl Actor {
         self.timeline.end(begun, "launch supervisor", format!("naru-run, pid {}", shim.sender.pid()));
         self.context.crash.after("LaunchShim");
         Ok(shim)
+    }
+
+    /// Writes the engine's part of the birth record.
+    pub(super) async fn write_timeline(&self) {
+        let (timeline, directory) = (self.timeline.clone(), self.shared.directory.clone());
+        if let Err(error) = self.context.parts.disk.run(move || timeline.write(&directory)).await {
+            tracing::warn!(container = %self.shared.id, error = %error::chain(&error), "birth record was not written");
+        }
     }
 
     async fn write_hosts(&self, others: &Others) -> Result<(), Error> {
@@ -204,6 +217,7 @@ impl Actor {
             Some((_, other)) => other.view().config.hostname.clone(),
             None => record.hostname().to_owned(),
         };
+        let birth = self.shared.directory.join(BIRTH_FILE);
         let own_shm =
             (record.host.ipc == IpcMode::Shareable).then(|| crate::shm::path(&self.shared.directory));
         let shm = own_shm.as_ref().or(others.shm.as_ref());
@@ -220,10 +234,11 @@ impl Actor {
             init_program: &context.settings.init_program,
             hostname: &hostname,
             etc: EtcFiles { hosts: &etc.hosts, hostname: &etc.hostname, resolv_conf: &etc.resolv_conf },
+            birth: record.shows_birth().then_some(birth.as_path()),
             shm: shm.map(PathBuf::as_path),
             joined: others.joined.clone(),
         });
-        let rootfs = &self.shared.rootfs;
+        let rootfs = &prepared.rootfs;
         Ok(Create {
             id: record.id.clone(),
             directory: self.shared.directory.clone(),
@@ -261,31 +276,24 @@ async fn created(reports: &mut tokio::sync::mpsc::Receiver<Report>) -> Result<i3
 }
 
 /// What needs the disk.
-fn prepare(
-    context: &Context,
-    record: &Record,
-    rootfs: &snapshot::Rootfs,
-    directory: &Path,
-) -> Result<Prepared, Error> {
+fn prepare(context: &Context, record: &Record, directory: &Path) -> Result<Prepared, Error> {
+    let rootfs = context.parts.snapshots.rootfs(&record.id)?;
     let host = &record.host;
     for mount in &host.mounts {
         if let Mount::Bind { source, create_source, .. } = mount {
             check_source(source, *create_source)?;
         }
     }
-    let identity = context.users.identity(rootfs, &record.config.user, &host.group_add)?;
+    let identity = context.users.identity(&rootfs, &record.config.user, &host.group_add)?;
     let devices = if host.privileged { crate::devices::all()? } else { crate::devices::find(&host.devices)? };
     let capabilities = oci_spec::bounding(host, context.facts.capabilities);
     let seccomp = context.seccomp.get(&host.seccomp, host.privileged, &capabilities, context.facts.kernel)?;
     if host.ipc == IpcMode::Shareable {
         crate::shm::mount(&crate::shm::path(directory), host.shm_size_bytes)?;
     }
-    match fs::remove_file(directory.join(BIRTH_FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("remove", directory.join(BIRTH_FILE))(error));
-        }
-        _ => {}
-    }
+    // The record is of this birth alone; the file has to exist, because it can be bound into the container.
+    let birth = directory.join(BIRTH_FILE);
+    fs::write(&birth, []).map_err(Error::file("write", birth))?;
     if !matches!(host.network, NetworkMode::Container(_)) {
         let paths = etc_paths(directory);
         let write = |path: &Path, text: String| fs::write(path, text).map_err(Error::file("write", path));
@@ -295,7 +303,7 @@ fn prepare(
         let isolated = host.network != NetworkMode::Host;
         write(&paths.resolv_conf, etc_files::resolv_conf(host, &context.resolver(), &of_host, isolated))?;
     }
-    Ok(Prepared { identity, devices, seccomp })
+    Ok(Prepared { rootfs, identity, devices, seccomp })
 }
 
 /// Makes sure that the source of a bind mount is there.

@@ -7,6 +7,7 @@ use crate::machine::{Action, Event, Fact, StartFailure, Token};
 use crate::options::WaitCondition;
 use crate::record::{self, Durability};
 use crate::spec::{IpcMode, RestartPolicy};
+use crate::timeline::Begun;
 use crate::view::WaitResult;
 use cgroup::Cgroup;
 use events::Type;
@@ -106,6 +107,7 @@ impl Actor {
 
     async fn release(&mut self) -> Option<Event> {
         let Some(shim) = &self.shim else { return Some(Event::ShimLost) };
+        self.released = Some(Begun::now());
         match shim.send(&Request::Start, &[]).await {
             Ok(()) => None,
             // The end of the connection follows as a report.
@@ -124,6 +126,8 @@ impl Actor {
         if let Some(shim) = &self.shim {
             self.shared.attachments.go_live(shim).await;
         }
+        let Some(released) = self.released.take() else { return }; // taken over: its birth was another engine's
+        self.timeline.end(released, "release", "");
         let (timeline, directory) = (self.timeline.clone(), self.shared.directory.clone());
         let disk = self.context.parts.disk.clone();
         let id = self.shared.id.clone();

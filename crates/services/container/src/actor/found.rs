@@ -25,9 +25,17 @@ pub(crate) struct Adopted {
 /// Connects to a container's supervisor, or reads what it left.
 ///
 /// # Errors
-/// Those of a supervisor that lives and cannot be understood: its container must not be touched.
+/// Those of a supervisor that lives and speaks another version: its container must not be touched.
 pub(crate) async fn adopt(context: &Context, id: &ContainerId, cgroup_path: &str) -> Result<Adopted, Error> {
-    let (shim, hello) = match context.parts.launcher.adopt(id).await? {
+    let remains = match context.parts.launcher.adopt(id).await {
+        Ok(remains) => remains,
+        Err(error @ launch::Error::ExitRecord { .. }) => {
+            tracing::error!(container = %id, error = %error::chain(&error), "exit code is lost");
+            Remains::Nothing
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (shim, hello) = match remains {
         Remains::Nothing => return Ok(Adopted { found: Found::Nothing, shim: None }),
         Remains::Exited(record) => return Ok(Adopted { found: Found::Ended(exit_of(record)), shim: None }),
         Remains::Connected(shim, hello) => (shim, hello),

@@ -3,6 +3,7 @@
 use super::{Actor, exit_of};
 use crate::execs::{self, ExecState};
 use crate::machine::{Event, StartFailure};
+use crate::timeline::Begun;
 use refs::ExecId;
 use shimwire::{Failed, Report, Request};
 
@@ -13,6 +14,8 @@ impl Actor {
             Report::Hello(_) | Report::Created { .. } => {}
             Report::Started { started_at } => self.handle(Event::Started { at: started_at }).await,
             Report::Failed(failed) => {
+                self.timeline.end(Begun::now(), "start failed", failed.message.clone());
+                self.write_timeline().await;
                 self.drop_shim().await;
                 self.handle(Event::StartFailed(failure_of(failed))).await;
             }
@@ -76,7 +79,14 @@ impl Actor {
 
     /// The exit code is known before the supervisor lets go of the client, who asks for it next.
     async fn end_exec(&mut self, exec: &str, state: ExecState) {
-        let code = state.exit_code().unwrap_or(0);
+        let ended = match state {
+            ExecState::Ended { code, .. } => Some(code),
+            // It never ran.
+            ExecState::Failed { .. }
+            | ExecState::Created
+            | ExecState::Starting
+            | ExecState::Running { .. } => None,
+        };
         self.set_exec(exec, state);
         if let Ok(id) = ExecId::parse(exec) {
             execs::forget_stored(&self.context.parts.launcher.run_directory(&self.shared.id), &id);
@@ -85,7 +95,9 @@ impl Actor {
             // One that is gone needs no acknowledgement.
             let _ = shim.send(&Request::Ack { exec: Some(exec.to_owned()) }, &[]).await;
         }
-        self.publish_container("exec_die", [("execID", exec.to_owned()), ("exitCode", code.to_string())]);
+        if let Some(code) = ended {
+            self.publish_container("exec_die", [("execID", exec.to_owned()), ("exitCode", code.to_string())]);
+        }
     }
 
     fn end_all_execs(&mut self) {

@@ -2,6 +2,7 @@
 
 use super::Action::*;
 use super::*;
+use crate::spec::RestartPolicy;
 
 const SECOND: Nanos = 1_000_000_000;
 const T: Token = Token(1);

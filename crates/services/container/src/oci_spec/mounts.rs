@@ -1,6 +1,6 @@
 //! What is mounted in a container, and what of it is hidden.
 
-use super::{INIT_TARGET, Input};
+use super::{BIRTH_TARGET, INIT_TARGET, Input};
 use crate::spec::{IpcMode, Mount as Wanted};
 use oci::runtime::Mount;
 use std::collections::BTreeSet;
@@ -45,6 +45,7 @@ pub(super) fn build(input: &Input<'_>) -> Vec<Mount> {
     if host.init {
         later.push(mount(INIT_TARGET, "bind", Some(input.init_program), &["bind", "ro"]));
     }
+    later.extend(input.birth.map(|record| mount(BIRTH_TARGET, "bind", Some(record), &["bind", "ro"])));
     let mut all: Vec<Mount> = system(input);
     let hides = |mount: &Mount| {
         let path = mount.destination.as_path();

@@ -33,6 +33,7 @@ fn built(config: &Config, host: &HostConfig, facts: &HostFacts, devices: &[HostD
             hostname: Path::new("/d/hostname"),
             resolv_conf: Path::new("/d/resolv.conf"),
         },
+        birth: None,
         shm: None,
         joined: Joined::default(),
     })

@@ -21,6 +21,7 @@ use snapshot::Rootfs;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Reads all records and takes over what lives.
@@ -63,7 +64,14 @@ async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
                     );
                     record::delete(&shared.parts.store, &record.id, record.durability())?;
                 }
-                Err(error) => return Err(error.into()),
+                // The container stays; its start will say what is wrong.
+                Err(error) => {
+                    tracing::error!(container = record.id, error = %error::chain(&error), "root file system is damaged");
+                    records.push((
+                        record,
+                        Rootfs { lower: Vec::new(), upper: PathBuf::new(), work: PathBuf::new() },
+                    ));
+                }
             }
         }
         Ok(records)

@@ -2,9 +2,9 @@
 //!
 //! Every member that is set to something else than its default is either carried over or refused by name.
 
-use super::host;
+use super::{host, mounts};
 use crate::error::{Error, invalid, unsupported};
-use container::spec::{Config, CreateSpec};
+use container::spec::{Config, CreateSpec, Mount};
 use refs::Platform;
 use std::collections::BTreeMap;
 use wire::container::{Config as WireConfig, ContainerCreate, HealthConfig};
@@ -26,6 +26,7 @@ pub(crate) fn create_spec(
         body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
     let config = config(body.config)?;
     let host = host::host_config(body.host_config.unwrap_or_default())?;
+    check_volumes(&config.volumes, &host.mounts)?;
     check_endpoints(&host.network, endpoints)?;
     Ok(CreateSpec { name: name.map(|name| name.trim_start_matches('/').to_owned()), config, host, platform })
 }
@@ -46,12 +47,6 @@ fn config(wire: WireConfig) -> Result<Config, Error> {
     }
     if wire.args_escaped {
         return Err(unsupported("ArgsEscaped"));
-    }
-    if wire.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
-        return Err(Error::UnsupportedField {
-            field: "Volumes (anonymous volumes)".into(),
-            hint: Some("mount a directory of the host with -v /path:/path"),
-        });
     }
     let exposed_ports: Vec<String> = wire.exposed_ports.unwrap_or_default().into_keys().collect();
     for port in &exposed_ports {
@@ -76,7 +71,7 @@ fn config(wire: WireConfig) -> Result<Config, Error> {
         stop_signal: wire.stop_signal,
         stop_timeout: wire.stop_timeout,
         exposed_ports,
-        volumes: Vec::new(),
+        volumes: wire.volumes.unwrap_or_default().into_keys().collect(),
         shell: wire.shell,
         on_build: wire.on_build,
     })
@@ -90,6 +85,17 @@ fn check_health(health: Option<&HealthConfig>) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::UnsupportedField { field: "Healthcheck".into(), hint: None })
+}
+
+/// Lets pass declared volumes at which something is mounted anyway: docker-py declares the target of each bind.
+fn check_volumes(declared: &[String], mounts: &[Mount]) -> Result<(), Error> {
+    match declared.iter().find(|path| !mounts::is_target(path, mounts)) {
+        Some(path) => Err(Error::UnsupportedField {
+            field: format!("Volumes (anonymous volume at {path:?})"),
+            hint: Some("mount a directory of the host with -v /path:/path"),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Checks `80`, `80/tcp`, `8000-8010/udp`.
@@ -144,7 +150,7 @@ fn check_endpoints(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use container::spec::{IpcMode, Mount, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
+    use container::spec::{IpcMode, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
 
     fn read(body: &str) -> Result<CreateSpec, Error> {
         create_spec(Some("/x1"), None, ContainerCreate::parse(body.as_bytes()).unwrap())
@@ -249,6 +255,11 @@ mod tests {
             (host(r#""Mounts":[{"Type":"volume","Target":"/b"}]"#), "HostConfig.Mounts (type volume)"),
             (host(r#""SecurityOpt":["apparmor=foo"]"#), "HostConfig.SecurityOpt (apparmor=foo)"),
             (r#"{"Image":"busybox","Healthcheck":{"Test":["CMD","x"]}}"#.to_owned(), "Healthcheck"),
+            (
+                r#"{"Image":"busybox","Volumes":{"/t":{},"/u":{}},"HostConfig":{"Binds":["/tmp:/t"]}}"#
+                    .to_owned(),
+                "Volumes (anonymous volume at \"/u\")",
+            ),
             (r#"{"Image":"busybox","MacAddress":"x"}"#.to_owned(), "MacAddress"),
             (
                 r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":["x"]}}}}"#
@@ -278,6 +289,7 @@ mod tests {
             host(r#""UsernsMode":"host","Isolation":"default","OomKillDisable":false,"PidsLimit":-1"#),
             host(r#""PortBindings":{},"Links":[],"Ulimits":null,"MemorySwappiness":-1"#),
             r#"{"Image":"busybox","Healthcheck":{"Test":["NONE"]}}"#.to_owned(),
+            r#"{"Image":"busybox","Volumes":{"/t":{}},"HostConfig":{"Binds":["/tmp:/t/"]}}"#.to_owned(),
             r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"default":null}}}"#.to_owned(),
         ] {
             let spec = read(&body).unwrap();

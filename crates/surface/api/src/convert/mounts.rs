@@ -27,6 +27,15 @@ pub(crate) fn mounts(
     Ok(all)
 }
 
+/// Tells whether something is mounted at a path of the container.
+pub(crate) fn is_target(path: &str, mounts: &[Mount]) -> bool {
+    let path = absolute(path);
+    mounts.iter().any(|mount| {
+        let (Mount::Bind { target, .. } | Mount::Tmpfs { target, .. }) = mount;
+        Some(target) == path.as_ref()
+    })
+}
+
 /// Reads `source:target[:mode]`.
 ///
 /// # Source

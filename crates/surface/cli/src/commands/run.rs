@@ -33,8 +33,8 @@ pub(crate) const RUN: Command = Command {
 fn run<'a>(context: &'a Context, flags: &'a Matches) -> Run<'a> {
     Box::pin(async move {
         work(context, flags).await.map_err(|failure| match failure.code {
-            // What was not said to be anything else is the engine's fault, or ours.
-            1 => failure.with_code(ENGINE).of_command("run"),
+            // What was not said to be anything else is the engine's fault, or ours; a program that failed says nothing.
+            1 if !failure.text.is_empty() => failure.with_code(ENGINE).of_command("run"),
             _ => failure.of_command("run"),
         })
     })

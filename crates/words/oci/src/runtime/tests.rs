@@ -1,3 +1,5 @@
+//! Real configurations read and written.
+
 use super::*;
 
 #[test]

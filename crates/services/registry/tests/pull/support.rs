@@ -145,7 +145,8 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::
             return Ok(Some(Seen { method, path: path.into(), query: query.into(), headers, body }));
         }
         let count = stream.read(&mut chunk).await?;
-        if count == 0 {
+        let is_tls = buffer.is_empty() && chunk[0] == 0x16; // a ClientHello, which plain servers hang up on
+        if count == 0 || is_tls {
             return Ok(None);
         }
         buffer.extend_from_slice(&chunk[..count]);

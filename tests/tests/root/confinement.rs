@@ -112,6 +112,22 @@ fn namespaces_are_own_unless_shared() {
 }
 
 #[test]
+fn cgroup_mounts_of_the_host_keep_their_options() {
+    let env = TestEnv::with_busybox();
+    let options = || {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").expect("our mounts");
+        let cgroups = table.lines().filter_map(|line| line.split_once(" - cgroup"));
+        cgroups.map(|(_, rest)| rest.to_owned()).collect::<Vec<_>>()
+    };
+    let before = options();
+    for flags in [&["--cgroupns", "host"][..], &["--cgroupns", "private"], &["--privileged"]] {
+        let args = [&["run", "--rm"], flags, &["busybox", "ls", "/sys/fs/cgroup"]].concat();
+        assert_ne!(env.naru(&args).ok(), "", "{flags:?}");
+        assert_eq!(options(), before, "{flags:?}");
+    }
+}
+
+#[test]
 fn devices_are_the_default_ones_and_what_was_asked_for() {
     let env = TestEnv::with_busybox();
     let shown = env.naru(&["run", "--rm", "busybox", "ls", "/dev"]).ok();

@@ -49,6 +49,10 @@ fn limits_reach_the_kernel() {
     assert_eq!(limit(&env, "one", "cpuset.cpus", "cpuset.cpus"), "0");
     if v2() {
         assert_eq!(limit(&env, "one", "cpu.x", "cpu.max"), "50000 100000");
+        assert_eq!(limit(&env, "one", "cpu.x", "cpu.weight"), "59", "512 shares on the curve of runc 1.3");
+        assert_eq!(limit(&env, "one", "memory.x", "memory.swap.max"), "67108864", "as much again");
+        let inside = env.naru(&["exec", "one", "cat", "/sys/fs/cgroup/memory.max", "/proc/self/cgroup"]).ok();
+        assert_eq!(inside, "67108864\n0::/", "its own group is the root of what it sees");
     } else {
         assert_eq!(limit(&env, "one", "cpu.cfs_quota_us", ""), "50000");
         assert_eq!(limit(&env, "one", "cpu.shares", ""), "512");
@@ -129,6 +133,26 @@ fn cgroups_are_removed_with_the_container() {
         roots.iter().any(|root| root.join(env.cgroup_parent()).join(id).exists())
     };
     testkit::wait_until("the cgroups are gone", || !exists(&id));
+}
+
+#[test]
+fn exec_works_in_a_container_that_has_divided_its_cgroup() {
+    if !v2() {
+        return; // Only v2 forbids processes beside divided groups.
+    }
+    let env = TestEnv::with_busybox();
+    let script = "cd /sys/fs/cgroup && mkdir sub && echo $$ > sub/cgroup.procs && echo +pids > cgroup.subtree_control && echo divided; exec sleep 1000";
+    let flags = ["run", "-d", "--name", "one", "--privileged", "--cgroupns", "private"];
+    let _ = env.naru(&[&flags[..], &["busybox", "sh", "-c", script]].concat()).ok();
+    testkit::wait_until("the group is divided", || env.naru(&["logs", "one"]).stdout.contains("divided"));
+    assert_eq!(env.naru(&["exec", "one", "cat", "/proc/self/cgroup"]).ok(), "0::/sub");
+    let id = env.inspect("one", "{{.Id}}");
+    let _ = env.naru(&["pause", "one"]).ok();
+    let _ = env.naru(&["unpause", "one"]).ok();
+    let _ = env.naru(&["restart", "-t", "0", "one"]).ok();
+    let _ = env.naru(&["rm", "-f", "one"]).ok();
+    let group = format!("/sys/fs/cgroup/{}/{id}", env.cgroup_parent());
+    testkit::wait_until("the cgroups are gone", || !std::path::Path::new(&group).exists());
 }
 
 #[test]

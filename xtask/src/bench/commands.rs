@@ -88,10 +88,9 @@ pub(crate) fn birth(env: &TestEnv) {
             let _ = env.naru(&["rm", "-f", &id]).ok();
             let steps: Vec<serde_json::Value> =
                 text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            let at = |name: &str| {
-                steps.iter().find(|step| step["step"] == name).and_then(|step| step["t_ns"].as_i64())
-            };
-            let (Some(begun), Some(executed)) = (at("start request"), at("execve")) else { continue };
+            let at = |step: Option<&serde_json::Value>| step.and_then(|step| step["t_ns"].as_i64());
+            let executed = at(steps.iter().find(|step| step["step"] == "execve"));
+            let (Some(begun), Some(executed)) = (at(steps.first()), executed) else { continue };
             totals.push(Duration::from_nanos(u64::try_from(executed - begun).unwrap_or(0)));
             last = steps;
         }

@@ -131,8 +131,14 @@ impl Events {
         Subscription::new(Arc::clone(&self.shared), query)
     }
 
-    /// Returns after all events that were published before are on disk.
+    /// Returns after all events that were published before are on disk; at once if they are.
     pub async fn flush(&self) {
+        {
+            let memory = lock(&self.shared.memory);
+            if memory.written >= memory.next() {
+                return;
+            }
+        }
         let shared = Arc::clone(&self.shared);
         self.shared.blocking.run(move || shared.writer.flush(&shared.memory)).await;
     }

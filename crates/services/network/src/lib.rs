@@ -37,6 +37,6 @@ mod error;
 
 pub use config::NetworkConfig;
 pub use error::Error;
-pub use service::{Attachment, Mode, Network};
+pub use service::{Namespace, Network};
 pub use subnet::Subnet;
 pub use view::{Counters, EndpointView, NetworkView};

@@ -55,14 +55,22 @@ impl Pool {
         Ok(Self { stock, requests: Some(requests), thread: Some(thread) })
     }
 
-    /// Takes a namespace, waiting for a new one if the stock is empty.
-    pub(crate) fn take(&self) -> Result<Sandbox, Error> {
+    /// Takes a namespace from the stock; none if it is empty. Never waits.
+    pub(crate) fn take_ready(&self) -> Result<Option<Sandbox>, Error> {
         let requests = self.requests.as_ref().ok_or(Error::Closed)?;
         let taken = self.stock.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        if let Some(sandbox) = taken {
+        if taken.is_some() {
             requests.send(Request::Taken).map_err(|_| Error::Closed)?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes a namespace, waiting for a new one if the stock is empty.
+    pub(crate) fn take(&self) -> Result<Sandbox, Error> {
+        if let Some(sandbox) = self.take_ready()? {
             return Ok(sandbox);
         }
+        let requests = self.requests.as_ref().ok_or(Error::Closed)?;
         let (answer, receiver) = channel();
         requests.send(Request::Make(answer)).map_err(|_| Error::Closed)?;
         receiver.recv().map_err(|_| Error::Closed)?

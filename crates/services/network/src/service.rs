@@ -13,29 +13,23 @@ use netlink::{Socket, link};
 use refs::{ContainerId, Timestamp};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use store::Store;
 
 const BRIDGE: &str = "bridge";
 
-/// How a container is attached. `host` and `container:` need no attachment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// To the default bridge.
-    Bridge,
-    /// To nothing: only a loopback device.
-    None,
+/// A fresh network namespace for a container. It lives as long as a descriptor or a process keeps it.
+#[derive(Debug)]
+pub struct Namespace {
+    sandbox: Sandbox,
 }
 
-/// A network namespace for a container, ready for use.
-#[derive(Debug)]
-pub struct Attachment {
-    /// The namespace. It lives as long as a descriptor or a process keeps it.
-    pub netns: OwnedFd,
-    /// The container's place in the bridge network; none with [`Mode::None`].
-    pub endpoint: Option<EndpointView>,
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sandbox.namespace.as_fd()
+    }
 }
 
 /// The network service. Clones share everything.
@@ -95,20 +89,32 @@ impl Network {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Returns a namespace for a container, attached as `mode` says.
+    /// Returns a fresh namespace with nothing but a loopback device, for [`Network::connect`]: a container can be made
+    /// in it while it is being connected.
+    ///
+    /// # Errors
+    /// Forbidden without CAP_SYS_ADMIN; Internal if the kernel refuses something.
+    pub async fn namespace(&self) -> Result<Namespace, Error> {
+        if let Some(sandbox) = self.inner.pool.take_ready()? {
+            return Ok(Namespace { sandbox });
+        }
+        let inner = Arc::clone(&self.inner);
+        let sandbox = self.inner.blocking.run(move || inner.pool.take()).await?;
+        Ok(Namespace { sandbox })
+    }
+
+    /// Connects a container's namespace to the bridge.
     ///
     /// # Errors
     /// Conflict if the container is attached already; Exhausted if there is no address or subnet left; Forbidden
     /// without CAP_NET_ADMIN and CAP_SYS_ADMIN; Unavailable if the kernel lacks bridges, veth or nf_tables.
-    pub async fn attach(&self, container: &ContainerId, mode: Mode) -> Result<Attachment, Error> {
+    pub async fn connect(
+        &self,
+        container: &ContainerId,
+        namespace: Namespace,
+    ) -> Result<Option<EndpointView>, Error> {
         let (inner, container) = (Arc::clone(&self.inner), container.clone());
-        self.inner
-            .blocking
-            .run(move || match mode {
-                Mode::None => Ok(Attachment { netns: inner.pool.take()?.namespace, endpoint: None }),
-                Mode::Bridge => inner.attach(&container),
-            })
-            .await
+        self.inner.blocking.run(move || inner.connect(&container, &namespace.sandbox)).await
     }
 
     /// Forgets a container's attachment and frees its address. Returns at once; the devices go in the background.
@@ -179,19 +185,18 @@ impl Network {
 }
 
 impl Inner {
-    fn attach(&self, container: &ContainerId) -> Result<Attachment, Error> {
-        match self.try_attach(container) {
+    fn connect(&self, container: &ContainerId, sandbox: &Sandbox) -> Result<Option<EndpointView>, Error> {
+        match self.try_connect(container, sandbox) {
             // Somebody may have deleted the bridge behind our back: it is made again, once.
             Err(error) if self.forget_lost_bridge() => {
                 tracing::warn!(error = %error::chain(&error), "the bridge is gone; making it again");
-                self.try_attach(container)
+                self.try_connect(container, sandbox)
             }
             done => done,
         }
     }
 
-    fn try_attach(&self, container: &ContainerId) -> Result<Attachment, Error> {
-        let sandbox = self.pool.take()?;
+    fn try_connect(&self, container: &ContainerId, sandbox: &Sandbox) -> Result<Option<EndpointView>, Error> {
         let mut guard = self.host.lock().unwrap_or_else(PoisonError::into_inner);
         let host = match &mut *guard {
             Some(host) => host,
@@ -199,16 +204,14 @@ impl Inner {
         };
         let found = self.reserve(container, endpoint::outside_name(random_4()))?;
         let (outside, mtu) = (&found.outside, self.config.mtu);
-        let connected = endpoint::connect(&host.socket, &host.bridge, &sandbox, outside, found.address, mtu);
+        let connected = endpoint::connect(&host.socket, &host.bridge, sandbox, outside, found.address, mtu);
         drop(guard);
         if let Err(error) = connected {
             self.detach(container);
             return Err(error);
         }
         let state = self.state();
-        let endpoint = self.endpoint_view(&state, container, &found);
-        let Sandbox { namespace: netns, socket: _ } = sandbox;
-        Ok(Attachment { netns, endpoint })
+        Ok(self.endpoint_view(&state, container, &found))
     }
 
     /// Returns whether the bridge that was ready is gone, or is another one; the next use makes it ready again.

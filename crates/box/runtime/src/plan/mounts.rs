@@ -35,6 +35,8 @@ pub(crate) struct Bind {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CgroupMount {
     pub(crate) target: PathBuf,
+    /// The v2 tree was asked for by its type `cgroup2`, whatever else the machine has.
+    pub(crate) unified: bool,
     pub(crate) attributes: u64,
 }
 
@@ -75,12 +77,17 @@ pub(crate) fn plan(mount: &Mount, bundle: &Path, field: &str, late: &mut Vec<Op>
         if !options.data.is_empty() {
             return Err(Error::invalid(field, "unknown option of a cgroup mount"));
         }
-        return Ok(Item::Cgroup(CgroupMount {
-            target,
-            attributes: options.single.set | options.recursive.set,
-        }));
+        return Ok(cgroup(target, &options, false));
+    }
+    // With options of its own it is a file system like any other: whoever names them decides.
+    if mount.fs_type == "cgroup2" && options.data.is_empty() {
+        return Ok(cgroup(target, &options, true));
     }
     file_system(mount, &target, options, field, late).map(Item::Op)
+}
+
+fn cgroup(target: PathBuf, options: &Options, unified: bool) -> Item {
+    Item::Cgroup(CgroupMount { target, unified, attributes: options.single.set | options.recursive.set })
 }
 
 /// Keeps mounts away from /proc (CVE-2019-16884, CVE-2019-19921).

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! v2, own cgroup namespace      a cgroup2 mount, whose root is the container's cgroup
-//! v2, the host's                the host's tree
+//! v2, the host's                a bind of the host's mount: a new cgroup2 mount made in the first cgroup namespace would
+//!                               reset the options of the one tree (nsdelegate, memory_recursiveprot) for the whole host
 //! v1 and hybrid                 a tmpfs with, per hierarchy, the container's directory (or, with an own cgroup
 //!                               namespace, a mount of the hierarchy) and links for its controllers
 //! ```
@@ -36,11 +37,12 @@ pub(super) fn mount(
     late: &mut Vec<Op>,
 ) -> Result<(), Error> {
     let Place { cgroup, mode, own_namespace } = *place;
-    if mode == Mode::V2 {
-        ops.push(if own_namespace {
+    if mode == Mode::V2 || mount.unified {
+        let host = if mode == Mode::V2 { PathBuf::from(HOST) } else { Path::new(HOST).join("unified") };
+        ops.push(if own_namespace || !host.is_dir() {
             hierarchy(&mount.target, "cgroup2", Vec::new(), mount.attributes)?
         } else {
-            bind(Path::new(HOST), &mount.target, Depth::Recursive, mount.attributes)?
+            bind(&host, &mount.target, Depth::Recursive, mount.attributes)?
         });
         return Ok(());
     }

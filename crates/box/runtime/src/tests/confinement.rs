@@ -173,6 +173,29 @@ fn cgroup_file_system_shows_the_containers_own_group() {
     assert_eq!(lines[2], "touch: /sys/fs/cgroup/x: Read-only file system");
 }
 
+/// A new cgroup2 mount from the first cgroup namespace sets the options of the host's mount too.
+#[test]
+fn cgroup_file_system_leaves_the_hosts_mount_options() {
+    let options = || {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").expect("our mounts");
+        let cgroups = table.lines().filter_map(|line| line.split_once(" - cgroup"));
+        cgroups.map(|(_, rest)| rest.to_owned()).collect::<Vec<_>>()
+    };
+    let before = options();
+    for own in [false, true] {
+        for fs_type in ["cgroup", "cgroup2"] {
+            let mut bed = Bed::new("ls /sys/fs/cgroup | wc -l");
+            let mount = bed.spec.mounts.iter_mut().find(|mount| mount.fs_type == "cgroup");
+            mount.expect("the fixture has it").fs_type = fs_type.into();
+            if own {
+                bed.linux().namespaces.push(Namespace { kind: NamespaceType::Cgroup, path: None });
+            }
+            assert_ne!(bed.output(), "0\n", "{fs_type}, own namespace {own}");
+            assert_eq!(options(), before, "{fs_type}, own namespace {own}");
+        }
+    }
+}
+
 #[test]
 fn own_cgroup_namespace_begins_at_the_containers_group() {
     let mut bed = Bed::new("grep -v ':/$' /proc/self/cgroup; ls /sys/fs/cgroup | wc -l");

@@ -16,7 +16,7 @@ use crate::timeline::{Begun, Timeline};
 use crate::user::Identity;
 use crate::view::{PathsView, Status};
 use launch::Shim;
-use network::{EndpointView, Mode};
+use network::{EndpointView, Namespace};
 use refs::ContainerId;
 use shimwire::{BIRTH_FILE, Create, Report, Request, Rootfs, SOCKET_FILE};
 use std::fs;
@@ -40,12 +40,6 @@ struct Prepared {
     identity: Identity,
     devices: Vec<HostDevice>,
     seccomp: Option<Arc<OwnedFd>>,
-}
-
-/// A place in a network.
-struct Connected {
-    namespace: Option<OwnedFd>,
-    endpoint: Option<EndpointView>,
 }
 
 /// What belongs to other containers whose namespaces are joined.
@@ -87,36 +81,41 @@ impl Actor {
         let others = others(&self.context, &self.record)?;
         self.timeline.end(begun, "wait for clients", format!("{} attached", clients.len()));
 
-        let (prepared, connected, shim) =
-            tokio::join!(self.prepare(), self.connect(), self.start_supervisor());
-        // The endpoint first: whatever else failed, it has to be given back.
-        let connected = connected?;
-        self.endpoint = connected.endpoint;
-        if let Some(endpoint) = &self.endpoint {
-            self.publish_network("connect", endpoint);
-        }
-        let (prepared, shim) = (prepared?, shim?);
-        self.write_hosts(&others).await?;
+        let (prepared, namespace, shim) =
+            tokio::join!(self.prepare(), self.take_namespace(), self.start_supervisor());
+        let (prepared, namespace, shim) = (prepared?, namespace?, shim?);
 
         let begun = Begun::now();
-        let namespace = match &others.network {
+        let joined = match &others.network {
             Some((namespace, _)) => Some(namespace.as_fd()),
-            None => connected.namespace.as_ref().map(OwnedFd::as_fd),
+            None => namespace.as_ref().map(Namespace::as_fd),
         };
         let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
-        fds.extend(namespace);
+        fds.extend(joined);
         fds.extend(prepared.seccomp.as_ref().map(|program| program.as_fd()));
         fds.extend(clients.iter().map(|(_, socket)| socket.as_fd()));
-        let create = self.create_request(&prepared, &others, namespace.is_some(), &clients)?;
+        let create = self.create_request(&prepared, &others, joined.is_some(), &clients)?;
         self.timeline.end(begun, "build specification", "");
 
+        // The container is made in its namespace while this is connected; it runs only when both are done.
         let begun = Begun::now();
         let Shim { sender, mut reports } = shim;
         sender.send(&Request::Create(Box::new(create)), &fds).await?;
-        let answer = tokio::time::timeout(CREATE_PATIENCE, created(&mut reports)).await;
-        self.timeline.end(begun, "create", "");
+        let timeline = self.timeline.clone();
+        let create = async {
+            let answer = tokio::time::timeout(CREATE_PATIENCE, created(&mut reports)).await;
+            timeline.end(begun, "create", "");
+            answer
+        };
+        let (answer, connected) = tokio::join!(create, self.connect(namespace));
         (self.shim, self.reports) = (Some(sender), Some(reports));
+        // The endpoint first: whatever else failed, it has to be given back.
+        self.endpoint = connected?;
+        if let Some(endpoint) = &self.endpoint {
+            self.publish_network("connect", endpoint);
+        }
         let pid = answer.unwrap_or(Err(Error::Launch(launch::Error::Lost)))?;
+        self.write_hosts(&others).await?;
         self.context.crash.after("Create");
         Ok(pid)
     }
@@ -149,20 +148,26 @@ impl Actor {
         prepared
     }
 
-    async fn connect(&self) -> Result<Connected, Error> {
-        let begun = Begun::now();
-        let (mode, text) = match self.record.host.network {
-            NetworkMode::Bridge => (Mode::Bridge, "bridge"),
-            NetworkMode::None => (Mode::None, "none"),
-            // The host's, or another container's: nothing of ours.
-            NetworkMode::Host | NetworkMode::Container(_) => {
-                return Ok(Connected { namespace: None, endpoint: None });
+    /// Takes a network namespace of its own for the container, unless it uses the host's or another one's.
+    async fn take_namespace(&self) -> Result<Option<Namespace>, Error> {
+        match self.record.host.network {
+            NetworkMode::Bridge | NetworkMode::None => {
+                Ok(Some(self.context.parts.network.namespace().await?))
             }
+            NetworkMode::Host | NetworkMode::Container(_) => Ok(None),
+        }
+    }
+
+    /// Connects the container's namespace to the bridge, if that is its network.
+    async fn connect(&self, namespace: Option<Namespace>) -> Result<Option<EndpointView>, Error> {
+        let begun = Begun::now();
+        let (NetworkMode::Bridge, Some(namespace)) = (&self.record.host.network, namespace) else {
+            return Ok(None);
         };
-        let attachment = self.context.parts.network.attach(&self.shared.id, mode).await?;
-        self.timeline.end(begun, "attach network", text);
+        let endpoint = self.context.parts.network.connect(&self.shared.id, namespace).await?;
+        self.timeline.end(begun, "attach network", "bridge");
         self.context.crash.after("AttachNetwork");
-        Ok(Connected { namespace: Some(attachment.netns), endpoint: attachment.endpoint })
+        Ok(endpoint)
     }
 
     async fn start_supervisor(&self) -> Result<Shim, Error> {
@@ -298,6 +303,7 @@ fn prepare(context: &Context, record: &Record, directory: &Path) -> Result<Prepa
         let paths = etc_paths(directory);
         let write = |path: &Path, text: String| fs::write(path, text).map_err(Error::file("write", path));
         write(&paths.hostname, format!("{}\n", record.hostname()))?;
+        write(&paths.hosts, String::new())?; // bound into the container; filled once its address is known
         // A host without the file is one without name servers.
         let of_host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let isolated = host.network != NetworkMode::Host;

@@ -29,6 +29,10 @@ impl Actor {
             }
             tracing::error!(container = %self.shared.id, error = %error::chain(&error), "record was not written");
         }
+        if matches!(action, Action::Reply { .. } | Action::WakeExit | Action::WakeRemoved) {
+            // Whoever hears of it now must find it in the history, whatever happens to the engine next.
+            self.context.parts.events.flush().await;
+        }
         match action {
             Action::Persist => self.persist().await,
             Action::Launch => return Some(self.launch().await),

@@ -75,7 +75,6 @@ fn system(input: &Input<'_>) -> Vec<Mount> {
         }
         options
     };
-    let cgroup = if input.facts.limits.v2 { "cgroup2" } else { "cgroup" };
     vec![
         own("/proc", "proc", &["nosuid", "noexec", "nodev"]),
         own("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -85,7 +84,7 @@ fn system(input: &Input<'_>) -> Vec<Mount> {
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
         ),
         own("/sys", "sysfs", &with_ro(&["nosuid", "noexec", "nodev"])),
-        own("/sys/fs/cgroup", cgroup, &with_ro(&["nosuid", "noexec", "nodev"])),
+        own("/sys/fs/cgroup", "cgroup", &with_ro(&["nosuid", "noexec", "nodev"])),
         own("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
     ]
 }

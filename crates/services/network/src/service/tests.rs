@@ -4,7 +4,7 @@ use super::*;
 use crate::Subnet;
 use netlink::address;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use sys::ns::{self, Types};
@@ -34,6 +34,24 @@ fn store() -> Store {
 
 fn container(seed: u8) -> ContainerId {
     ContainerId::generate([seed; 32])
+}
+
+/// A namespace, and its place in the bridge network.
+#[derive(Debug)]
+struct Attached {
+    netns: OwnedFd,
+    endpoint: Option<EndpointView>,
+}
+
+async fn joined(network: &Network, container: &ContainerId) -> Result<Attached, Error> {
+    let namespace = network.namespace().await?;
+    let netns = namespace.as_fd().try_clone_to_owned().expect("duplicates");
+    Ok(Attached { netns, endpoint: network.connect(container, namespace).await? })
+}
+
+async fn alone(network: &Network) -> Result<Attached, Error> {
+    let netns = network.namespace().await?.as_fd().try_clone_to_owned().expect("duplicates");
+    Ok(Attached { netns, endpoint: None })
 }
 
 /// Runs `work` on a thread inside a namespace.
@@ -69,8 +87,8 @@ fn ports(name: &str) -> usize {
 fn attached_containers_reach_the_bridge_and_each_other() {
     isolated(|| async {
         let network = service(&store());
-        let a = network.attach(&container(1), Mode::Bridge).await.expect("attached");
-        let b = network.attach(&container(2), Mode::Bridge).await.expect("attached");
+        let a = joined(&network, &container(1)).await.expect("attached");
+        let b = joined(&network, &container(2)).await.expect("attached");
         let (first, second) = (a.endpoint.expect("an endpoint"), b.endpoint.expect("an endpoint"));
         assert_eq!((first.address, first.prefix_len), (Ipv4Addr::new(172, 17, 0, 2), 16));
         assert_eq!(
@@ -131,7 +149,7 @@ fn outside_sees_the_hosts_address_and_cannot_come_in() {
     isolated(|| async {
         let outside = outside();
         let network = service(&store());
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
         let own = attached.endpoint.expect("an endpoint").address;
 
         let listener = inside(&outside, || TcpListener::bind("10.99.0.2:80").expect("binds"));
@@ -152,7 +170,7 @@ fn outside_sees_the_hosts_address_and_cannot_come_in() {
 fn none_mode_has_only_a_loopback_device() {
     isolated(|| async {
         let network = service(&store());
-        let attached = network.attach(&container(1), Mode::None).await.expect("attached");
+        let attached = alone(&network).await.expect("attached");
         assert_eq!(attached.endpoint, None);
         let links = inside(&attached.netns, || link::list(&Socket::route().expect("opens")).expect("lists"));
         let names: Vec<_> = links.iter().filter(|link| link.up).map(|link| link.name.as_str()).collect();
@@ -166,15 +184,15 @@ fn none_mode_has_only_a_loopback_device() {
 fn detach_frees_the_address_and_deletes_the_device_even_if_the_namespace_lives() {
     isolated(|| async {
         let network = service(&store());
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
-        let again = network.attach(&container(1), Mode::Bridge).await.expect_err("attached already");
+        let attached = joined(&network, &container(1)).await.expect("attached");
+        let again = joined(&network, &container(1)).await.expect_err("attached already");
         assert_eq!(again.to_string(), "container a10101010101 is already attached to a network");
         assert_eq!(ports("naru0"), 1);
         network.detach(&container(1)).await;
         network.detach(&container(1)).await;
         assert_eq!(network.endpoint(&container(1)), None);
         eventually("the device is deleted", || ports("naru0") == 0);
-        let next = network.attach(&container(1), Mode::Bridge).await.expect("attached again");
+        let next = joined(&network, &container(1)).await.expect("attached again");
         let address = next.endpoint.expect("an endpoint").address;
         assert_eq!(address, Ipv4Addr::new(172, 17, 0, 3), "the old address rests");
         drop(attached);
@@ -186,8 +204,8 @@ fn new_engine_learns_who_is_attached_and_removes_what_is_left_over() {
     isolated(|| async {
         let store = store();
         let network = service(&store);
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
-        let orphan = network.attach(&container(2), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
+        let orphan = joined(&network, &container(2)).await.expect("attached");
         let before =
             (network.inspect("bridge").expect("known"), network.endpoint(&container(1)).expect("attached"));
         let mut keeper = keeper(&attached.netns);
@@ -201,7 +219,7 @@ fn new_engine_learns_who_is_attached_and_removes_what_is_left_over() {
         assert_eq!(network.endpoint(&container(1)), Some(before.1));
         assert_eq!(after.containers.keys().collect::<Vec<_>>(), [&container(1)]);
         eventually("the other device is deleted", || ports("naru0") == 1);
-        let next = network.attach(&container(4), Mode::Bridge).await.expect("attached");
+        let next = joined(&network, &container(4)).await.expect("attached");
         assert_eq!(next.endpoint.expect("an endpoint").address, Ipv4Addr::new(172, 17, 0, 3));
         keeper.kill().expect("killed");
         keeper.wait().expect("ended");
@@ -213,9 +231,9 @@ fn new_engine_learns_who_is_attached_and_removes_what_is_left_over() {
 fn namespace_ends_with_its_last_user() {
     isolated(|| async {
         let network = service(&store());
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
         // Fills the stock again: the making thread must not stay in the attached namespace.
-        drop(network.attach(&container(2), Mode::None).await.expect("attached"));
+        drop(alone(&network).await.expect("attached"));
         drop(attached);
         eventually("the device goes with the namespace", || ports("naru0") == 0);
     });
@@ -231,14 +249,14 @@ fn subnet_evades_the_hosts_networks_and_stays_when_it_was_chosen() {
         assert!(status.expect("runs").success());
         let store = store();
         let network = service(&store);
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
         assert_eq!(attached.endpoint.expect("an endpoint").address, Ipv4Addr::new(172, 18, 0, 2));
         drop(network);
         socket.batch(&[link::delete("naru0")]).expect("deleted");
         let status = Command::new("ip").args(["route", "del", "172.17.6.0/24", "dev", "lo"]).status();
         assert!(status.expect("runs").success());
         let network = service(&store);
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
         assert_eq!(attached.endpoint.expect("an endpoint").gateway, Ipv4Addr::new(172, 18, 0, 1));
     });
 }
@@ -249,14 +267,14 @@ fn full_subnet_and_taken_name_are_said_plainly() {
         let subnet: Subnet = "10.5.0.0/30".parse().expect("valid");
         let config = NetworkConfig { subnet: Some(subnet), prepared: 0, ..NetworkConfig::default() };
         let network = Network::open(config, store(), Blocking::new(4)).expect("opens");
-        let _first = network.attach(&container(1), Mode::Bridge).await.expect("attached");
-        let error = network.attach(&container(2), Mode::Bridge).await.expect_err("full");
+        let _first = joined(&network, &container(1)).await.expect("attached");
+        let error = joined(&network, &container(2)).await.expect_err("full");
         let want = "no available IPv4 addresses on this network's address pools: bridge (10.5.0.0/30)";
         assert_eq!(error.to_string(), want);
 
         let config = NetworkConfig { bridge_name: "lo".into(), ..NetworkConfig::default() };
         let network = Network::open(config, store(), Blocking::new(4)).expect("opens");
-        let error = network.attach(&container(1), Mode::Bridge).await.expect_err("lo is no bridge");
+        let error = joined(&network, &container(1)).await.expect_err("lo is no bridge");
         assert_eq!(error.to_string(), "the device lo exists and is not a bridge (but a network card)");
     });
 }
@@ -265,7 +283,7 @@ fn full_subnet_and_taken_name_are_said_plainly() {
 fn counters_are_seen_from_the_container() {
     isolated(|| async {
         let network = service(&store());
-        let attached = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let attached = joined(&network, &container(1)).await.expect("attached");
         let gateway = attached.endpoint.expect("an endpoint").gateway;
         let send = move || UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(&[7; 1000], (gateway, 9)));
         inside(&attached.netns, send).expect("sends");
@@ -301,7 +319,7 @@ fn many_at_once_get_different_addresses() {
         let network = service(&store());
         let attach = |seed| {
             let network = network.clone();
-            async move { network.attach(&container(seed), Mode::Bridge).await.expect("attached") }
+            async move { joined(&network, &container(seed)).await.expect("attached") }
         };
         let tasks: Vec<_> = (1..=20).map(|seed| tokio::spawn(attach(seed))).collect();
         let mut attachments = Vec::new();
@@ -321,9 +339,9 @@ fn many_at_once_get_different_addresses() {
 fn deleted_bridge_is_made_again() {
     isolated(|| async {
         let network = service(&store());
-        let _first = network.attach(&container(1), Mode::Bridge).await.expect("attached");
+        let _first = joined(&network, &container(1)).await.expect("attached");
         Socket::route().expect("opens").batch(&[link::delete("naru0")]).expect("deleted");
-        let second = network.attach(&container(2), Mode::Bridge).await.expect("attached");
+        let second = joined(&network, &container(2)).await.expect("attached");
         let endpoint = second.endpoint.expect("an endpoint");
         assert_eq!(
             endpoint.address,

@@ -40,7 +40,8 @@ impl TestEnv {
     /// Returns an environment whose engine was started with `options`.
     pub fn with(options: EnvOptions) -> Self {
         let storage = fixtures::registry_storage();
-        let mark = format!("naru-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // No mark may begin another one: processes are found, and killed in the end, by the mark that they contain.
+        let mark = format!("naru-test-{}-{:04}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).expect("the temporary directory is writable");
         let holder = fixtures::hold_namespace();

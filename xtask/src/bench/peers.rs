@@ -95,7 +95,7 @@ fn docker() -> Option<Peer> {
 fn podman() -> Option<Peer> {
     Command::new("podman").arg("--version").output().ok().filter(|output| output.status.success())?;
     let script = "umount /sys/fs/cgroup/unified 2>/dev/null; ip link set lo up; \
-        printf '[containers]\\ndefault_ulimits = [\"nofile=1024:1024\"]\\n' > /tmp/naru-bench-podman.conf; exec sleep infinity";
+        printf '[containers]\\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\\n' > /tmp/naru-bench-podman.conf; exec sleep infinity";
     let child = Command::new("setpriv")
         .args([
             "--pdeathsig",
@@ -133,9 +133,12 @@ fn podman() -> Option<Peer> {
     };
     let layout = testkit::busybox_docker_archive();
     let loaded = peer.command(&["load", "-q", "-i", &layout.display().to_string()]).output().ok()?;
-    if !loaded.status.success() {
-        println!("# podman is left out: {}", String::from_utf8_lossy(&loaded.stderr).trim());
-        return None;
+    let tried = peer.command(&["run", "--rm", "busybox", "true"]).output().ok()?;
+    for output in [&loaded, &tried] {
+        if !output.status.success() {
+            println!("# podman is left out: {}", String::from_utf8_lossy(&output.stderr).trim());
+            return None;
+        }
     }
     let version = peer.ok(&["--version"]);
     Some(Peer { version, ..peer })

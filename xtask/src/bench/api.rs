@@ -16,7 +16,7 @@ pub(crate) fn run(peers: &[Peer]) {
         let list = rate(socket, "/v1.43/containers/json");
         println!("{:<8} _ping {ping:>9.0}   containers/json {list:>7.0}", peer.name);
         for id in &ids {
-            let _ = peer.ok(&["rm", "-f", id]);
+            peer.remove(id);
         }
     }
 }

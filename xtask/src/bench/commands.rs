@@ -24,7 +24,7 @@ pub(crate) fn run(peers: &[Peer]) {
     alternate(peers, "start", |peer| {
         let id = peer.ok(&["create", "busybox", "sleep", "1000"]);
         let took = time(|| drop(peer.ok(&["start", &id])));
-        let _ = peer.ok(&["rm", "-f", &id]);
+        peer.remove(&id);
         took
     });
     let running: Vec<String> =
@@ -34,18 +34,20 @@ pub(crate) fn run(peers: &[Peer]) {
     });
     alternate_indexed(peers, "ps", |_, peer| time(|| drop(peer.ok(&["ps"]))));
     for (peer, id) in peers.iter().zip(&running) {
-        let _ = peer.ok(&["rm", "-f", id]);
+        peer.remove(id);
     }
     alternate(peers, "stop (handler)", |peer| {
-        let id = peer.ok(&["run", "-d", "--init", "busybox", "sleep", "1000"]);
+        let script = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
+        let id = peer.ok(&["run", "-d", "busybox", "sh", "-c", script]);
+        std::thread::sleep(Duration::from_millis(50)); // until the handler is set
         let took = time(|| drop(peer.ok(&["stop", &id])));
-        let _ = peer.ok(&["rm", "-f", &id]);
+        peer.remove(&id);
         took
     });
     alternate(peers, "kill", |peer| {
         let id = peer.ok(&["run", "-d", "busybox", "sleep", "1000"]);
         let took = time(|| drop(peer.ok(&["kill", &id])));
-        let _ = peer.ok(&["rm", "-f", &id]);
+        peer.remove(&id);
         took
     });
     alternate(peers, "rm", |peer| {
@@ -54,7 +56,7 @@ pub(crate) fn run(peers: &[Peer]) {
     });
     alternate(peers, "rm -f (running)", |peer| {
         let id = peer.ok(&["run", "-d", "busybox", "sleep", "1000"]);
-        time(|| drop(peer.ok(&["rm", "-f", &id])))
+        time(|| peer.remove(&id))
     });
 }
 

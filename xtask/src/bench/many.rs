@@ -19,7 +19,7 @@ pub(crate) fn run(peers: &[Peer]) {
             });
         });
         let ids = ids.into_inner().expect("no thread panics while it holds this");
-        let removed = time(|| in_parallel(COUNT, |index| drop(peer.ok(&["rm", "-f", &ids[index]]))));
+        let removed = time(|| in_parallel(COUNT, |index| peer.remove(&ids[index])));
         println!(
             "{:<8} start {:>7.2}   rm -f {:>7.2}",
             peer.name,

@@ -34,7 +34,7 @@ pub(crate) fn run(env: &TestEnv, peers: &[Peer]) {
             );
         }
         for id in &ids {
-            let _ = peer.ok(&["rm", "-f", id]);
+            peer.remove(id);
         }
     }
 }

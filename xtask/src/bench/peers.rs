@@ -40,6 +40,13 @@ impl Peer {
         command
     }
 
+    /// Kills a container and removes it. Podman would wait ten seconds for a program without handlers.
+    pub(crate) fn remove(&self, id: &str) {
+        let args: &[&str] =
+            if self.name == "podman" { &["rm", "-f", "-t", "0", id] } else { &["rm", "-f", id] };
+        let _ = self.ok(args);
+    }
+
     /// Runs a command and returns its standard output.
     ///
     /// # Panics

@@ -23,7 +23,7 @@ impl Cgroup {
     }
 
     fn kill_each(&self) -> Result<(), Error> {
-        let frozen = self.freeze().is_ok(); // Without a freezer a fork may escape once; remove() kills again.
+        let frozen = self.freeze().is_ok(); // Without a freezer a fork may escape once: the caller removes the group, which fails while it lives.
         let done = self.pids().map(|pids| {
             for pid in pids {
                 let _ = sys::process::kill(pid, Signal::KILL); // It may have ended since it was listed.

@@ -3,11 +3,12 @@
 use crate::Error;
 use crate::token::Token;
 use crate::watched::Watched;
-use shimwire::{MAX_MESSAGE_BYTES, Report, Request};
+use shimwire::{MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, Report, Request};
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use sys::epoll::{Epoll, Interest};
@@ -124,7 +125,7 @@ impl Control {
     /// Receives one request.
     pub(crate) fn receive(&mut self) -> Received {
         let Some(engine) = &self.engine else { return Received::Nothing };
-        let message = match sys::socket::receive_message(engine, MAX_MESSAGE_BYTES) {
+        let mut message = match sys::socket::receive_message(engine, MAX_MESSAGE_BYTES) {
             Ok(None) => return Received::Nothing,
             Ok(Some(message)) if !message.bytes.is_empty() => message,
             Ok(Some(_)) => return self.lost(),
@@ -135,6 +136,15 @@ impl Control {
                 return self.lost();
             }
         };
+        if message.bytes == shimwire::IN_FILE {
+            match take_file(&mut message.fds) {
+                Ok(bytes) => message.bytes = bytes,
+                Err(error) => {
+                    crate::complain(&error, "the engine's connection is closed");
+                    return self.lost();
+                }
+            }
+        }
         match shimwire::decode(&message.bytes) {
             Ok(request) => Received::Request(Box::new(request), message.fds),
             Err(error) => {
@@ -170,4 +180,21 @@ impl Control {
         self.disconnect();
         Received::Lost
     }
+}
+
+/// Takes the first descriptor, and reads the message from that file.
+fn take_file(fds: &mut Vec<OwnedFd>) -> io::Result<Vec<u8>> {
+    if fds.is_empty() {
+        return Err(io::Error::other("a message in a file came without the file"));
+    }
+    let file = fs::File::from(fds.remove(0));
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if size > MAX_REQUEST_BYTES {
+        return Err(io::Error::other(format!(
+            "a message of {size} bytes is over the limit of {MAX_REQUEST_BYTES}"
+        )));
+    }
+    let mut bytes = vec![0; size];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }

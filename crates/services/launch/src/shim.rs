@@ -61,8 +61,17 @@ impl ShimSender {
     /// Lost if the supervisor is gone.
     pub async fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
         let bytes = shimwire::encode(request)?;
+        let file;
+        let with_file: Vec<BorrowedFd<'_>>;
+        let (bytes, fds) = if bytes.len() > MAX_MESSAGE_BYTES {
+            file = sys::memfd::sealed("naru-request", &bytes)?;
+            with_file = std::iter::once(file.as_fd()).chain(fds.iter().copied()).collect();
+            (shimwire::IN_FILE, &with_file[..])
+        } else {
+            (&bytes[..], fds)
+        };
         loop {
-            match send_message(self.socket.get_ref(), &bytes, fds) {
+            match send_message(self.socket.get_ref(), bytes, fds) {
                 Ok(Some(())) => return Ok(()),
                 Ok(None) => {
                     let mut guard = self.socket.writable().await.map_err(Error::Watch)?;

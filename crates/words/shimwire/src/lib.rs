@@ -29,8 +29,15 @@ use std::path::PathBuf;
 /// The version of this protocol. An engine speaks this one and the two before it.
 pub const VERSION: u32 = 1;
 
-/// The largest message in bytes; larger parts (the seccomp program) travel as descriptors.
+/// The largest datagram in bytes; the seccomp program travels as a descriptor.
 pub const MAX_MESSAGE_BYTES: usize = 192 * 1024;
+
+/// A datagram of these bytes says that its first descriptor is a file with the message, which is larger than a datagram:
+/// an environment of megabytes, or much that a client sent ahead. Only requests are so large.
+pub const IN_FILE: &[u8] = b"in file";
+
+/// The largest request in bytes.
+pub const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The descriptor at which the supervisor finds its socket.
 pub const CONTROL_FD: i32 = 3;
@@ -282,19 +289,19 @@ fn is_zero(errno: &i32) -> bool {
     *errno == 0
 }
 
-/// Returns the message as the bytes of one datagram.
+/// Returns the message as bytes: those of one datagram, or with more than [`MAX_MESSAGE_BYTES`] those of a file.
 ///
 /// # Errors
-/// A message over [`MAX_MESSAGE_BYTES`].
+/// A message over [`MAX_REQUEST_BYTES`].
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
     let bytes = serde_json::to_vec(message)?;
-    if bytes.len() > MAX_MESSAGE_BYTES {
+    if bytes.len() > MAX_REQUEST_BYTES {
         return Err(Error::TooLarge { size_bytes: bytes.len() });
     }
     Ok(bytes)
 }
 
-/// Reads the bytes of one datagram.
+/// Reads the bytes of one message.
 ///
 /// # Errors
 /// Bytes that are no such message.
@@ -306,7 +313,7 @@ pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Over the limit.
-    #[error("message of {size_bytes} bytes is over the limit of {MAX_MESSAGE_BYTES}")]
+    #[error("message of {size_bytes} bytes is over the limit of {MAX_REQUEST_BYTES}")]
     TooLarge {
         /// The message's size.
         size_bytes: usize,

@@ -235,3 +235,35 @@ fn explain_tells_the_birth_in_order() {
     );
     assert!(env.naru(&["explain", &id]).ok().contains("pivot_root"));
 }
+
+#[test]
+fn run_passes_binary_input_on_even_if_it_has_the_detach_keys() {
+    let env = TestEnv::with_busybox();
+    let input = [&b"before\x10\x11after"[..], &[0, 0xff, b'\n']].concat();
+    for cli in ["naru", "docker"] {
+        let ran = env.run_with_input(cli, &["run", "--rm", "-i", "busybox", "od", "-c"], &input).ok();
+        assert!(ran.contains("020 021   a   f   t   e   r"), "{cli}: {ran}");
+    }
+    env.naru(&["run", "-d", "--name", "one", "busybox", "sleep", "1000"]).ok();
+    for cli in ["naru", "docker"] {
+        let ran = env.run_with_input(cli, &["exec", "-i", "one", "od", "-c"], &input).ok();
+        assert!(ran.contains("020 021   a   f   t   e   r"), "{cli}: {ran}");
+    }
+}
+
+#[test]
+fn run_takes_an_environment_and_arguments_beyond_one_message() {
+    let env = TestEnv::with_busybox();
+    let value = "x".repeat(60_000);
+    let text: String = (0..20).map(|number| format!("BIG{number}={value}\n")).collect();
+    let file = env.folder().join("big");
+    std::fs::write(&file, text).expect("writable");
+    let file = file.display().to_string();
+    for cli in ["naru", "docker"] {
+        let count = "env | grep -c ^BIG; env | wc -c";
+        let ran = env.run(cli, &["run", "--rm", "--env-file", &file, "busybox", "sh", "-c", count]).ok();
+        let (count, size) = ran.split_once('\n').expect("two lines");
+        assert_eq!(count, "20", "{cli}");
+        assert!(size.trim().parse::<usize>().expect("a number") > 1_200_000, "{cli}: {size}");
+    }
+}

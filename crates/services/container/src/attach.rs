@@ -76,7 +76,7 @@ impl Attaching {
             stdin: options.stdin,
             stdout: options.stdout,
             stderr: options.stderr && !tty,
-            detach_keys: options.detach_keys,
+            detach_keys: if tty { options.detach_keys } else { Vec::new() },
             early_input: early,
             multiplexed: !tty,
         };

@@ -104,7 +104,7 @@ impl ExecStarting {
             stdin: spec.attach_stdin,
             stdout: spec.attach_stdout,
             stderr: spec.attach_stderr && !spec.tty,
-            detach_keys: spec.detach_keys.clone(),
+            detach_keys: if spec.tty { spec.detach_keys.clone() } else { Vec::new() },
             early_input: early,
             multiplexed: !spec.tty,
         };

@@ -31,15 +31,19 @@ pub(crate) fn ensure_build_tools() -> Result<(), String> {
 /// Installs what the tests need and is not there yet.
 pub(crate) fn ensure_test_packages() -> Result<(), String> {
     ensure_build_tools()?;
-    let mut missing: Vec<&str> = TEST_PACKAGES
+    let missing: Vec<&str> = TEST_PACKAGES
         .iter()
         .filter(|(program, _)| !Path::new(program).exists())
         .map(|(_, package)| *package)
         .collect();
-    if !which("docker") {
-        missing.push("docker-cli");
+    if !missing.is_empty() {
+        install(&missing)?;
     }
-    if missing.is_empty() { Ok(()) } else { install(&missing) }
+    if which("docker") {
+        return Ok(());
+    }
+    // Newer releases have the client in a package of its own.
+    install(&["docker-cli"]).or_else(|_| install(&["docker.io"]))
 }
 
 /// Whether this process may start the engine itself.

@@ -31,6 +31,8 @@ pub enum Progress {
         /// Whether anything is new: `Downloaded newer image` or `Image is up to date`.
         outcome: Outcome,
     },
+    /// See [`Pulled::warning`]; the last of all.
+    Warning(String),
 }
 
 /// Where a layer is.

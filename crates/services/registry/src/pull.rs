@@ -97,7 +97,11 @@ impl Registry {
         drop(lease);
         sink.tell(Progress::Digest(digest.clone())).await;
         sink.tell(Progress::Done { reference: reference.clone(), outcome }).await;
-        Ok(Pulled { image_id: image.id.clone(), digest, platform: actual, outcome })
+        let pulled = Pulled { image_id: image.id.clone(), digest, platform: actual, outcome };
+        if let Some(warning) = pulled.warning(request) {
+            sink.tell(Progress::Warning(warning)).await;
+        }
+        Ok(pulled)
     }
 
     /// From a tag or digest to one manifest.

@@ -132,6 +132,7 @@ fn line(progress: &Progress) -> Line {
             Line { status: format!("Pulling from {path}"), id: tag.clone(), ..Default::default() }
         }
         Progress::Layer { digest, state } => layer_line(digest, *state),
+        Progress::Warning(text) => Line { status: text.clone(), ..Default::default() },
         Progress::Digest(digest) => Line { status: format!("Digest: {digest}"), ..Default::default() },
         Progress::Done { reference, outcome } => {
             let what = match outcome {

@@ -232,7 +232,10 @@ mod tests {
             (host(r#""SecurityOpt":["foo=bar"]"#), "invalid --security-opt 2: \"foo=bar\""),
             (host(r#""Runtime":"foo""#), "unknown or invalid runtime name: foo"),
             (host(r#""Tmpfs":{"a":""}"#), "invalid mount path: 'a' mount path must be absolute"),
-            (host(r#""NetworkMode":"nosuch""#), "network nosuch not found"),
+            (
+                host(r#""NetworkMode":"nosuch""#),
+                "failed to set up container networking: network nosuch not found",
+            ),
         ];
         for (body, expected) in cases {
             assert_eq!(refusal(&body), expected, "{body}");

@@ -245,8 +245,9 @@ fn cgroupns(mode: &str) -> Result<Option<CgroupNamespace>, Error> {
     }
 }
 
-/// Reads the network mode. Networks of users do not exist yet, so that any other name is one that is not found; Docker
-/// answers so when such a container is started.
+/// Reads the network mode. Networks of users do not exist yet, so that any other name is one that is not found.
+///
+/// COMPAT: Docker answers so when such a container is started, with 404. From create, 404 would tell clients to pull the image.
 fn network_mode(mode: &str) -> Result<NetworkMode, Error> {
     match mode {
         "" | "default" | "bridge" => Ok(NetworkMode::Bridge),
@@ -257,7 +258,10 @@ fn network_mode(mode: &str) -> Result<NetworkMode, Error> {
                 Err(invalid("Invalid network mode: invalid container format container:<name|id>"))
             }
             Some(("container", name)) => Ok(NetworkMode::Container(name.to_owned())),
-            _ => Err(Error::NotFound(wire::text::no_such_network(mode))),
+            _ => Err(invalid(format!(
+                "failed to set up container networking: {}",
+                wire::text::no_such_network(mode)
+            ))),
         },
     }
 }

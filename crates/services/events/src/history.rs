@@ -77,6 +77,11 @@ impl Reader {
         Self { files: newest_first.into_iter().rev().map(BufReader::new).collect() }
     }
 
+    /// Whether it has come to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Returns the next events with numbers from `from` up to and without `end` that `accepts` wants, at most `limit`;
     /// nothing at the end.
     pub(crate) fn read(

@@ -67,6 +67,7 @@ impl Subscription {
 
     async fn read_disk(&mut self) {
         let (from, end) = (self.next, lock(&self.shared.memory).first);
+        let is_fresh = self.disk.is_none();
         let (query, shared, reader) = (Arc::clone(&self.query), Arc::clone(&self.shared), self.disk.take());
         let (reader, found) = self
             .shared
@@ -77,11 +78,13 @@ impl Subscription {
                 (reader, found)
             })
             .await;
-        self.next = match found.last() {
-            Some((number, _)) => number + 1,
-            None => end, // the rest is in memory
-        };
-        self.disk = Some(reader);
+        match found.last() {
+            Some((number, _)) => self.next = number + 1,
+            None if is_fresh => self.next = end, // the rest is in memory
+            None => {} // it was opened before what is wanted now was written: once more
+        }
+        // A reader that came to its end knows nothing of what was written since.
+        self.disk = if reader.is_done() { None } else { Some(reader) };
         self.ready.extend(found.into_iter().map(|(_, event)| event));
     }
 

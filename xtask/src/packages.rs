@@ -63,9 +63,9 @@ fn install(packages: &[&str]) -> Result<(), String> {
         return Err(format!("apt-get is not there; install these yourself: {}", packages.join(" ")));
     }
     let script = format!(
-        "export DEBIAN_FRONTEND=noninteractive; \
-         apt-get install -y -q --no-install-recommends {0} || \
-         {{ apt-get update -q && apt-get install -y -q --no-install-recommends {0}; }}",
+        "export DEBIAN_FRONTEND=noninteractive; apt='apt-get -q -o DPkg::Lock::Timeout=300'; \
+         $apt install -y --no-install-recommends {0} || \
+         {{ $apt update && $apt install -y --no-install-recommends {0}; }}",
         packages.join(" ")
     );
     let mut command = if is_root() { Command::new("sh") } else { Command::new("sudo") };

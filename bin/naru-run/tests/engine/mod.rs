@@ -339,7 +339,10 @@ pub(crate) fn read_until(stream: &mut UnixStream, text: &str) -> String {
         if so_far.contains(text) {
             return so_far;
         }
-        let count = stream.read(&mut buffer).expect("more comes");
+        let count = match stream.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue, // man 7 signal: not restarted
+            read => read.expect("more comes"),
+        };
         assert!(count > 0, "the end came before {text:?}: {so_far:?}");
         bytes.extend_from_slice(&buffer[..count]);
     }

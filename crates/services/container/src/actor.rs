@@ -312,11 +312,7 @@ fn view(
         },
         restart_count: run.restart_count,
         driver: record.driver.clone(),
-        rootfs: crate::view::RootfsView {
-            lower: rootfs.lower.clone(),
-            upper: rootfs.upper.clone(),
-            work: rootfs.work.clone(),
-        },
+        rootfs: crate::view::RootfsView::of(rootfs),
         paths: birth::paths(record, &directory),
         mounts: crate::view::mounts(&record.host),
         endpoint,

@@ -52,28 +52,27 @@ impl UserFiles {
 
     fn files(&self, rootfs: &Rootfs) -> Result<Arc<Files>, Error> {
         // As long as the container has no /etc of its own, its image's files are the container's.
-        if rootfs.upper.join("etc").symlink_metadata().is_ok() {
-            return read_files(std::iter::once(rootfs.upper.as_path()).chain(lower(rootfs))).map(Arc::new);
-        }
-        if let Some(known) = self.kept().get(&rootfs.lower) {
+        let lower = match rootfs {
+            Rootfs::Overlay { lower, upper, .. } if upper.join("etc").symlink_metadata().is_err() => lower,
+            Rootfs::Overlay { .. } | Rootfs::Directory { .. } => {
+                return read_files(rootfs.parts()).map(Arc::new);
+            }
+        };
+        if let Some(known) = self.kept().get(lower) {
             return Ok(Arc::clone(known));
         }
-        let files = Arc::new(read_files(lower(rootfs))?);
+        let files = Arc::new(read_files(lower.iter().map(PathBuf::as_path))?);
         let mut kept = self.kept();
         if kept.len() >= KEPT_IMAGES {
             kept.clear();
         }
-        kept.insert(rootfs.lower.clone(), Arc::clone(&files));
+        kept.insert(lower.clone(), Arc::clone(&files));
         Ok(files)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<PathBuf>, Arc<Files>>> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner) // each change of the map is one call
     }
-}
-
-fn lower(rootfs: &Rootfs) -> impl Iterator<Item = &Path> {
-    rootfs.lower.iter().map(PathBuf::as_path)
 }
 
 fn read_files<'a>(layers: impl Iterator<Item = &'a Path>) -> Result<Files, Error> {
@@ -223,7 +222,7 @@ mod tests {
         }
 
         fn rootfs(&self) -> Rootfs {
-            Rootfs {
+            Rootfs::Overlay {
                 lower: vec![self.0.join("top"), self.0.join("bottom")],
                 upper: self.0.join("upper"),
                 work: self.0.join("work"),
@@ -232,10 +231,8 @@ mod tests {
 
         fn read(&self, path: &str) -> Option<String> {
             let rootfs = self.rootfs();
-            let roots: Vec<OwnedFd> = std::iter::once(rootfs.upper.as_path())
-                .chain(lower(&rootfs))
-                .map(|layer| sys::fs::open_directory(layer).unwrap())
-                .collect();
+            let roots: Vec<OwnedFd> =
+                rootfs.parts().map(|layer| sys::fs::open_directory(layer).unwrap()).collect();
             read(&roots, Path::new(path)).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
         }
     }

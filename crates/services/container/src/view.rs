@@ -105,12 +105,23 @@ impl Status {
 /// Where a container's root file system lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootfsView {
-    /// The image's layers from the top one to the bottom one.
+    /// The image's layers from the top one to the bottom one; none if the driver copies them.
     pub lower: Vec<PathBuf>,
-    /// The writable layer.
+    /// The writable layer, or the whole tree.
     pub upper: PathBuf,
-    /// The overlay's work directory.
+    /// The overlay's work directory; empty without an overlay.
     pub work: PathBuf,
+}
+
+impl RootfsView {
+    pub(crate) fn of(rootfs: &snapshot::Rootfs) -> Self {
+        match rootfs {
+            snapshot::Rootfs::Overlay { lower, upper, work } => {
+                Self { lower: lower.clone(), upper: upper.clone(), work: work.clone() }
+            }
+            snapshot::Rootfs::Directory { path, .. } => Self { upper: path.clone(), ..Self::default() },
+        }
+    }
 }
 
 /// Files that belong to a container.

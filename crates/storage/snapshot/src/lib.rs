@@ -15,17 +15,46 @@ pub use overlay::{MAX_LAYERS, Overlay};
 pub use usage::Usage;
 
 use refs::Digest;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a root file system is put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rootfs {
-    /// The read-only directories, from the top layer to the bottom one; at least one.
-    pub lower: Vec<PathBuf>,
-    /// The directory that takes what is written.
-    pub upper: PathBuf,
-    /// overlayfs' own directory, on the same file system.
-    pub work: PathBuf,
+pub enum Rootfs {
+    /// An overlay, mounted by the supervisor.
+    Overlay {
+        /// The read-only directories, from the top layer to the bottom one; at least one.
+        lower: Vec<PathBuf>,
+        /// The directory that takes what is written.
+        upper: PathBuf,
+        /// overlayfs' own directory, on the same file system.
+        work: PathBuf,
+    },
+    /// A directory that holds everything: there is nothing to merge.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What it began as, unchanged: that of which it is a copy.
+        below: PathBuf,
+    },
+}
+
+impl Rootfs {
+    /// Returns the directories that make up the tree, from the top down; they merge by overlayfs' rules.
+    pub fn parts(&self) -> impl Iterator<Item = &Path> {
+        let (first, rest) = match self {
+            Self::Overlay { lower, upper, .. } => (upper, &lower[..]),
+            Self::Directory { path, .. } => (path, &[][..]),
+        };
+        std::iter::once(first).chain(rest).map(PathBuf::as_path)
+    }
+
+    /// Returns the directory into which the container writes: the changes alone, or everything.
+    pub fn written(&self) -> &Path {
+        match self {
+            Self::Overlay { upper, .. } => upper,
+            Self::Directory { path, .. } => path,
+        }
+    }
 }
 
 /// A driver of snapshots.

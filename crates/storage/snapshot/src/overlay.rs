@@ -100,7 +100,7 @@ impl Overlay {
         let mut lower: Vec<PathBuf> = layers.iter().rev().map(|diff_id| self.layers.files(diff_id)).collect();
         lower.push(self.base.clone());
         let own = self.path.join(id);
-        Ok(Rootfs { lower, upper: own.join("upper"), work: own.join("work") })
+        Ok(Rootfs::Overlay { lower, upper: own.join("upper"), work: own.join("work") })
     }
 }
 
@@ -134,9 +134,9 @@ impl Snapshotter for Overlay {
             None => Err(Error::NotFound { id: id.to_owned() }),
         })?;
         let rootfs = self.parts(id, &layers)?;
-        if !(rootfs.upper.is_dir() && rootfs.work.is_dir()) {
-            make_parts(self.directory.as_fd(), Path::new(id))
-                .map_err(Error::disk("make", self.path.join(id)))?;
+        let own = self.path.join(id);
+        if !(own.join("upper").is_dir() && own.join("work").is_dir()) {
+            make_parts(self.directory.as_fd(), Path::new(id)).map_err(Error::disk("make", own))?;
         }
         Ok(rootfs)
     }

@@ -53,14 +53,15 @@ impl Place {
 
     /// Runs a shell command in the mounted root file system, in a mount namespace of its own.
     fn inside(&self, rootfs: &Rootfs, command: &str) -> String {
-        let lower: Vec<String> = rootfs.lower.iter().map(|path| path.display().to_string()).collect();
+        let Rootfs::Overlay { lower, upper, work } = rootfs else { panic!("{rootfs:?}") };
+        let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
         let merged = self.base.join("merged");
         std::fs::create_dir_all(&merged).unwrap();
         let script = format!(
             "mount -t overlay overlay -o lowerdir={},upperdir={},workdir={} {} && cd {} && {command}",
             lower.join(":"),
-            rootfs.upper.display(),
-            rootfs.work.display(),
+            upper.display(),
+            work.display(),
             merged.display(),
             merged.display()
         );
@@ -120,7 +121,7 @@ fn removed_snapshot_is_gone_and_its_name_is_free() {
         assert!(place.store.write(|tx| tx.delete_layer(&layer)).is_err(), "the snapshot holds its layer");
         driver.remove("a").unwrap();
         driver.remove("a").unwrap();
-        assert!(!rootfs.upper.exists());
+        assert!(!rootfs.written().exists());
         assert_eq!(driver.rootfs("a").unwrap_err().kind(), Kind::NotFound);
         assert_eq!(driver.usage("a").unwrap_err().kind(), Kind::NotFound);
         let again = driver.prepare("a", std::slice::from_ref(&layer)).unwrap();
@@ -155,13 +156,13 @@ fn restart_keeps_what_is_noted_and_discards_the_rest() {
         driver.prepare("kept", &[]).unwrap();
         let lost = driver.prepare("lost", &[]).unwrap();
         // What crashes leave: a snapshot without its directory, and a directory without its row.
-        std::fs::remove_dir_all(lost.upper.parent().unwrap()).unwrap();
-        std::fs::create_dir(lost.upper.parent().unwrap().with_file_name("orphan")).unwrap();
+        std::fs::remove_dir_all(lost.written().parent().unwrap()).unwrap();
+        std::fs::create_dir(lost.written().parent().unwrap().with_file_name("orphan")).unwrap();
     }
     for driver in place.drivers() {
         assert_eq!(driver.list().unwrap(), ["kept", "lost"]);
         let rootfs = driver.rootfs("lost").unwrap();
         place.inside(&rootfs, "echo x > f");
-        assert!(!rootfs.upper.parent().unwrap().with_file_name("orphan").exists());
+        assert!(!rootfs.written().parent().unwrap().with_file_name("orphan").exists());
     }
 }

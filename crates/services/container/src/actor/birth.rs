@@ -143,7 +143,11 @@ impl Actor {
         let (context, record) = (Arc::clone(&self.context), self.record.clone());
         let directory = self.shared.directory.clone();
         let prepared = self.context.parts.disk.run(move || prepare(&context, &record, &directory)).await;
-        self.timeline.end(begun, "prepare root file system", self.shared.rootfs.upper.display().to_string());
+        self.timeline.end(
+            begun,
+            "prepare root file system",
+            self.shared.rootfs.written().display().to_string(),
+        );
         self.context.crash.after("PrepareRootfs");
         prepared
     }
@@ -243,17 +247,18 @@ impl Actor {
             shm: shm.map(PathBuf::as_path),
             joined: others.joined.clone(),
         });
-        let rootfs = &prepared.rootfs;
+        let rootfs = match &prepared.rootfs {
+            snapshot::Rootfs::Overlay { lower, upper, work } => {
+                Rootfs::Overlay { lower: lower.clone(), upper: upper.clone(), work: work.clone() }
+            }
+            snapshot::Rootfs::Directory { path, .. } => Rootfs::Directory { path: path.clone() },
+        };
         Ok(Create {
             id: record.id.clone(),
             directory: self.shared.directory.clone(),
             run_directory: context.parts.launcher.run_directory(&self.shared.id),
             spec,
-            rootfs: Rootfs::Overlay {
-                lower: rootfs.lower.clone(),
-                upper: rootfs.upper.clone(),
-                work: rootfs.work.clone(),
-            },
+            rootfs,
             network_namespace,
             seccomp: prepared.seccomp.is_some(),
             open_stdin: record.config.open_stdin,

@@ -67,10 +67,7 @@ async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
                 // The container stays; its start will say what is wrong.
                 Err(error) => {
                     tracing::error!(container = record.id, error = %error::chain(&error), "root file system is damaged");
-                    records.push((
-                        record,
-                        Rootfs { lower: Vec::new(), upper: PathBuf::new(), work: PathBuf::new() },
-                    ));
+                    records.push((record, Rootfs::Directory { path: PathBuf::new(), below: PathBuf::new() }));
                 }
             }
         }

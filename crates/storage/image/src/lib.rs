@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod archive;
 mod builtin;
 mod chain;
 mod collect;

@@ -6,6 +6,7 @@ use error::{Fault, Kind};
 use image::{ContainerUse, Error, Force, HELLO_NAME, Image, Images, Registration, Removed, chain_ids};
 use refs::{Digest, Reference};
 use snapshot::{Overlay, Snapshotter};
+use std::io::Read;
 use std::sync::Arc;
 
 #[test]
@@ -285,4 +286,20 @@ fn same_image_pulled_by_many_at_once_is_there_once() {
     let all = images.list().unwrap();
     assert_eq!((all.len(), all[0].tags.len()), (1, 8));
     assert_eq!(place.count("layers"), 1);
+}
+
+#[test]
+fn layer_gives_its_archive_and_its_blob_back() {
+    let place = Place::new("archive");
+    let (images, _) = place.open();
+    let image = pull(&images, "a", &["one", "two"]);
+    for (diff_id, content) in image.layers.iter().zip(["one", "two"]) {
+        let mut bytes = Vec::new();
+        images.layer_archive(diff_id).unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, archive(content));
+        assert_eq!(images.layer_blob(diff_id).unwrap().map(|blob| blob.digest), Some(diff_id.clone()));
+    }
+    let unknown = Digest::sha256([7; 32]);
+    assert!(matches!(images.layer_archive(&unknown), Err(Error::MissingLayer { .. })));
+    assert_eq!(images.layer_blob(&unknown).unwrap(), None);
 }

@@ -1,0 +1,32 @@
+//! A layer as the bytes that it came as: what pushing and saving send.
+
+use crate::{Error, Images};
+use layer::Decoder;
+use refs::Digest;
+use std::io::Read;
+use store::BlobRow;
+
+impl Images {
+    /// Returns the blob that a layer came as, compressed or not, if that blob is here.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn layer_blob(&self, diff_id: &Digest) -> Result<Option<BlobRow>, Error> {
+        let row = self.shared.store.read(|tx| match tx.layer(diff_id)?.and_then(|layer| layer.blob) {
+            Some(blob) => Ok::<_, Error>(tx.blob(&blob)?),
+            None => Ok(None),
+        })?;
+        Ok(row.filter(|row| self.shared.content.contains(&row.digest)))
+    }
+
+    /// Opens a layer's uncompressed archive: the very bytes of which the diff ID is the digest. Hold a lease while reading.
+    ///
+    /// # Errors
+    /// A layer that is not here, or whose archive was not kept; a blob that cannot be read.
+    pub fn layer_archive(&self, diff_id: &Digest) -> Result<Box<dyn Read + Send>, Error> {
+        let missing = || Error::MissingLayer { diff_id: diff_id.clone() };
+        let blob = self.layer_blob(diff_id)?.ok_or_else(missing)?;
+        let (file, _) = self.shared.content.open_blob(&blob.digest)?;
+        Ok(Box::new(Decoder::new(file)?))
+    }
+}

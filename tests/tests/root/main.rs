@@ -10,6 +10,7 @@ mod crash;
 mod docker_cli;
 mod events;
 mod exec;
+mod health;
 mod images;
 mod lifecycle;
 mod logs;

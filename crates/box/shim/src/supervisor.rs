@@ -173,6 +173,13 @@ impl Supervisor {
                 self.bloated = true;
                 Ok(())
             }
+            Request::KillExec { exec, signal } => {
+                if let Some(task) = self.execs.named(&exec) {
+                    // It may have ended just now.
+                    let _ = birth::signal(task, signal);
+                }
+                Ok(())
+            }
             Request::Resize { exec, rows, columns } => {
                 if let Some(task) = self.named_task(exec.as_deref()) {
                     task.resize(Size { rows, columns });

@@ -10,6 +10,7 @@
 mod birth;
 mod effects;
 mod found;
+mod health;
 mod reports;
 
 use crate::Error;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+
+use health::{Awaited, HealthWatch};
 
 pub(crate) use birth::check_source;
 pub(crate) use found::{Adopted, adopt, end};
@@ -53,6 +56,7 @@ pub(crate) struct Actor {
     waiters: Vec<(WaitCondition, oneshot::Sender<WaitResult>)>,
     timers: HashMap<Timer, Instant>,
     persisting: Option<JoinHandle<Result<(), store::Error>>>,
+    health: HealthWatch,
     endpoint: Option<EndpointView>,
     timeline: Timeline,
     /// When the container was let go, until it says that it runs.
@@ -79,6 +83,7 @@ enum Input {
     Report(Report),
     ShimGone,
     Timer(Timer),
+    Health(Awaited),
     Abandoned,
 }
 
@@ -96,7 +101,9 @@ pub(crate) fn spawn(
     let directory = context.directory(&id);
     let endpoint = adopted.as_ref().and_then(|_| context.parts.network.endpoint(&id));
     let fixed = Fixed { config: Arc::new(record.config.clone()), host: Arc::new(record.host.clone()) };
-    let view = Arc::new(view(context, &record, &fixed, &machine, &rootfs, endpoint.clone(), Vec::new())?);
+    let health = HealthWatch::new(&record);
+    let live = Live { endpoint: endpoint.clone(), exec_ids: Vec::new(), health: health.shown() };
+    let view = Arc::new(view(context, &record, &fixed, &machine, &rootfs, live)?);
     let shared = Arc::new(Shared {
         id,
         published: tokio::sync::watch::Sender::new(Published { view, is_active: false }),
@@ -122,6 +129,7 @@ pub(crate) fn spawn(
         waiters: Vec::new(),
         timers: HashMap::new(),
         persisting: None,
+        health,
         endpoint,
         timeline: Timeline::default(),
         released: None,
@@ -130,7 +138,9 @@ pub(crate) fn spawn(
     let first = match adopted {
         Some(adopted) => {
             let found = actor.take_over(adopted);
-            actor.machine.step(now(), Event::Found(found))
+            let first = actor.machine.step(now(), Event::Found(found));
+            actor.find_health();
+            first
         }
         None => Vec::new(),
     };
@@ -143,6 +153,7 @@ pub(crate) fn spawn(
 
 impl Actor {
     async fn run(mut self, first: Vec<Action>) {
+        self.end_old_probes().await;
         self.carry_out(first).await;
         while self.machine.phase != Phase::Gone {
             match self.next().await {
@@ -160,6 +171,7 @@ impl Actor {
                     self.timers.remove(&timer);
                     self.handle(Event::Deadline(timer)).await;
                 }
+                Input::Health(awaited) => self.health_event(awaited).await,
                 Input::Abandoned => return,
             }
         }
@@ -186,6 +198,7 @@ impl Actor {
             report = report => report.map_or(Input::ShimGone, Input::Report),
             message = self.mailbox.recv() => message.map_or(Input::Abandoned, Input::Message),
             timer = timer => Input::Timer(timer),
+            awaited = self.health.next() => Input::Health(awaited),
         }
     }
 
@@ -263,10 +276,13 @@ impl Actor {
     }
 
     fn publish_view(&mut self) {
-        let execs = self.shared.execs.running();
-        let (context, rootfs) = (&self.context, &self.shared.rootfs);
-        let view =
-            view(context, &self.record, &self.fixed, &self.machine, rootfs, self.endpoint.clone(), execs);
+        self.follow_health();
+        let live = Live {
+            endpoint: self.endpoint.clone(),
+            exec_ids: self.shared.execs.running(),
+            health: self.health.shown(),
+        };
+        let view = view(&self.context, &self.record, &self.fixed, &self.machine, &self.shared.rootfs, live);
         let is_active = match self.machine.phase {
             Phase::Starting | Phase::Running | Phase::Paused | Phase::Restarting => true,
             Phase::Idle | Phase::Removing | Phase::Gone => false,
@@ -280,6 +296,13 @@ impl Actor {
     }
 }
 
+/// What a view has that is neither in the record nor in the machine.
+struct Live {
+    endpoint: Option<EndpointView>,
+    exec_ids: Vec<refs::ExecId>,
+    health: Option<crate::view::Health>,
+}
+
 /// Returns what callers see of a container.
 fn view(
     context: &Context,
@@ -287,8 +310,7 @@ fn view(
     fixed: &Fixed,
     machine: &Machine,
     rootfs: &snapshot::Rootfs,
-    endpoint: Option<EndpointView>,
-    exec_ids: Vec<refs::ExecId>,
+    live: Live,
 ) -> Result<ContainerView, Error> {
     let id = ContainerId::parse(&record.id)?;
     let directory = context.directory(&id);
@@ -309,14 +331,15 @@ fn view(
             oom_killed: run.oom_killed,
             started_at: run.started_at.map(Timestamp),
             finished_at: run.finished_at.map(Timestamp),
+            health: live.health,
         },
         restart_count: run.restart_count,
         driver: record.driver.clone(),
         rootfs: crate::view::RootfsView::of(rootfs),
         paths: birth::paths(record, &directory),
         mounts: crate::view::mounts(&record.host),
-        endpoint,
-        exec_ids,
+        endpoint: live.endpoint,
+        exec_ids: live.exec_ids,
         id,
     })
 }

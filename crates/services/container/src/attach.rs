@@ -113,10 +113,83 @@ async fn replay(
     Ok(())
 }
 
+/// Reads what a supervisor sends to a client, frame by frame, until it closes the connection.
+///
+/// # Errors
+/// Those of the socket.
+pub(crate) async fn read_frames(socket: OwnedFd, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
+    let socket = watch(socket)?;
+    let mut scratch = [0; 4096];
+    let mut frames = Frames::default();
+    loop {
+        match sys::socket::receive(socket.get_ref().as_fd(), &mut scratch)? {
+            Some(0) => return Ok(()),
+            Some(count) => frames.push(&scratch[..count], &mut take),
+            None => {
+                let mut guard = socket.readable().await.map_err(Error::file("watch", "socket"))?;
+                guard.clear_ready();
+            }
+        }
+    }
+}
+
+/// Takes the eight-byte headers out of a stream: stream, three zeros, length.
+#[derive(Debug, Default)]
+struct Frames {
+    header: Vec<u8>,
+    /// What is missing of the present frame.
+    rest: usize,
+}
+
+impl Frames {
+    fn push(&mut self, mut bytes: &[u8], take: &mut impl FnMut(&[u8])) {
+        while !bytes.is_empty() {
+            if self.rest > 0 {
+                let (now, later) = bytes.split_at(self.rest.min(bytes.len()));
+                take(now);
+                self.rest -= now.len();
+                bytes = later;
+                continue;
+            }
+            let (now, later) = bytes.split_at((8 - self.header.len()).min(bytes.len()));
+            self.header.extend_from_slice(now);
+            bytes = later;
+            if let Ok([_, _, _, _, length @ ..]) = <[u8; 8]>::try_from(&self.header[..]) {
+                self.rest = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+                self.header.clear();
+            }
+        }
+    }
+}
+
 #[expect(
     deprecated,
     reason = "unsound only for types that may close or change their descriptor meanwhile; an OwnedFd does not"
 )]
 fn watch(fd: OwnedFd) -> Result<AsyncFd<OwnedFd>, Error> {
     AsyncFd::new(fd).map_err(Error::file("watch", "socket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_joined_however_they_are_cut() {
+        let stream = [
+            &[1, 0, 0, 0, 0, 0, 0, 3][..],
+            b"abc",
+            &[2, 0, 0, 0, 0, 0, 0, 0],
+            &[2, 0, 0, 0, 0, 0, 0, 2],
+            b"de",
+        ]
+        .concat();
+        for size in 1..stream.len() {
+            let (mut frames, mut text) = (Frames::default(), Vec::new());
+            for piece in stream.chunks(size) {
+                frames.push(piece, &mut |bytes| text.extend_from_slice(bytes));
+            }
+            assert_eq!(text, b"abcde", "pieces of {size}");
+        }
+    }
 }

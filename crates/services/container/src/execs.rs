@@ -148,6 +148,8 @@ pub(crate) struct StoredExec {
     attach_stdout: bool,
     attach_stderr: bool,
     detach_keys: Vec<u8>,
+    #[serde(default)]
+    is_probe: bool,
 }
 
 impl StoredExec {
@@ -164,6 +166,7 @@ impl StoredExec {
             attach_stdout: spec.attach_stdout,
             attach_stderr: spec.attach_stderr,
             detach_keys: spec.detach_keys.clone(),
+            is_probe: spec.is_probe,
         }
     }
 
@@ -181,6 +184,7 @@ impl StoredExec {
             attach_stderr: self.attach_stderr,
             detach_keys: self.detach_keys,
             console_size: None,
+            is_probe: self.is_probe,
         }
     }
 

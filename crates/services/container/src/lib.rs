@@ -24,6 +24,7 @@ mod attach;
 mod exec;
 mod list;
 mod logs;
+mod probe;
 mod stats;
 mod top;
 
@@ -31,6 +32,7 @@ mod actor;
 mod attachments;
 mod context;
 mod execs;
+mod health;
 mod index;
 mod machine;
 mod record;

@@ -103,8 +103,7 @@ fn matches_state(view: &ContainerView, filters: &Filters) -> bool {
         exited.is_empty() || (view.state.status == Status::Exited && exited.contains(&view.state.exit_code));
     has_exited
         && filters.matches_exactly("status", view.state.status.as_str())
-        // There are no health checks: each container's health is none.
-        && filters.matches_exactly("health", "none")
+        && filters.matches_exactly("health", view.state.health_word())
 }
 
 fn matches_identity(view: &ContainerView, filters: &Filters) -> bool {
@@ -176,6 +175,7 @@ mod tests {
             oom_killed: false,
             started_at: None,
             finished_at: None,
+            health: None,
         };
         let config = Config {
             labels: [("tier".to_owned(), name.to_owned())].into(),

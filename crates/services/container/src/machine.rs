@@ -19,6 +19,7 @@ mod exit;
 mod tests;
 mod vocabulary;
 
+use crate::spec::RestartPolicy;
 use std::time::Duration;
 
 pub(crate) use vocabulary::{
@@ -60,6 +61,8 @@ pub(crate) struct Machine {
     removers: Vec<Token>,
     /// Nobody's stop is in progress while this is false.
     stopping: bool,
+    /// The stop in progress is the policy's, for the sake of health: a start follows.
+    curing: bool,
     /// The policy's last pause.
     delay: Duration,
 }
@@ -78,6 +81,7 @@ impl Machine {
             killers: Vec::new(),
             removers: Vec::new(),
             stopping: false,
+            curing: false,
             delay: Duration::ZERO,
         }
     }
@@ -101,6 +105,7 @@ impl Machine {
             Event::Exited(exit) => self.exited(exit, Vec::new()),
             Event::ShimLost => self.shim_lost(now),
             Event::OutOfMemory => vec![Action::Publish(Fact::Oom)],
+            Event::Unhealthy => self.unhealthy(),
             Event::FreezeEnded { token, frozen, error } => self.freeze_ended(token, frozen, error),
             Event::SignalFailed { message } => self.signal_failed(&message),
             Event::Deadline(timer) => self.deadline(timer),
@@ -127,7 +132,7 @@ impl Machine {
     fn begin(&mut self, starter: Option<Token>, cause: Cause) -> Vec<Action> {
         self.phase = Phase::Starting;
         self.starter = starter;
-        self.stopping = false;
+        (self.stopping, self.curing) = (false, false);
         self.restarting_by_user = cause == Cause::UserRestart;
         self.run.intent = Intent::Run;
         self.run.user_stopped = false;
@@ -197,9 +202,26 @@ impl Machine {
     }
 
     fn begin_stop(&mut self, signal: i32, timeout: Option<Duration>) -> Vec<Action> {
-        self.stopping = true;
         self.run.user_stopped = true;
         let mut actions = vec![Action::Persist];
+        actions.extend(self.ask_to_end(signal, timeout));
+        actions
+    }
+
+    /// What `on-unhealthy` wants: an end, after which the policy starts it again.
+    fn unhealthy(&mut self) -> Vec<Action> {
+        let RestartPolicy::OnUnhealthy { retries } = self.policy.restart else { return Vec::new() };
+        let is_spent = retries != 0 && self.run.restart_count >= retries;
+        if self.phase != Phase::Running || self.stopping || is_spent {
+            return Vec::new();
+        }
+        self.curing = true;
+        self.ask_to_end(self.policy.stop_signal, self.policy.stop_timeout)
+    }
+
+    fn ask_to_end(&mut self, signal: i32, timeout: Option<Duration>) -> Vec<Action> {
+        self.stopping = true;
+        let mut actions = Vec::new();
         if timeout == Some(Duration::ZERO) {
             actions.extend(self.end_by_force());
             return actions;
@@ -285,7 +307,7 @@ impl Machine {
 
     /// Answers all who wait for an end that does not come.
     fn give_up(&mut self, message: &str) -> Vec<Action> {
-        self.stopping = false;
+        (self.stopping, self.curing) = (false, false);
         let waiting = [&mut self.stoppers, &mut self.restarters, &mut self.killers, &mut self.removers];
         let mut actions: Vec<Action> =
             [Timer::StopPatience, Timer::KillPatience].map(|timer| Action::Disarm { timer }).into();

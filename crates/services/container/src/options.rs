@@ -104,6 +104,8 @@ pub struct ExecSpec {
     pub detach_keys: Vec<u8>,
     /// Rows and columns of the terminal.
     pub console_size: Option<(u16, u16)>,
+    /// It is a health check: the next engine ends it.
+    pub is_probe: bool,
 }
 
 /// How an exec is started.

@@ -1,6 +1,7 @@
 //! What lies in the store of a container. Versioned: see the fixtures in `testdata/`.
 
 use crate::Error;
+use crate::health::Health;
 use crate::machine::{Nanos, Policy, Run};
 use crate::spec::{Config, HostConfig, ImageRef};
 use refs::Reference;
@@ -33,6 +34,9 @@ pub(crate) struct Record {
     pub(crate) command: Vec<String>,
     /// Its life.
     pub(crate) run: Run,
+    /// Its health, as of the last change of its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<Health>,
 }
 
 impl Record {
@@ -71,6 +75,7 @@ impl Record {
             auto_remove: self.host.auto_remove,
             // The signal was checked at creation.
             stop_signal: crate::create::stop_signal(&self.config).map_or(15, refs::Signal::number),
+            stop_timeout: crate::service::patience(None, &self.config),
         }
     }
 
@@ -150,6 +155,7 @@ mod tests {
             host,
             command: vec!["sh".into()],
             run: Run { intent: Intent::Run, pid: Some(7), started_at: Some(5), ..Run::default() },
+            health: None,
         }
     }
 

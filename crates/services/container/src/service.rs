@@ -3,6 +3,8 @@
 mod creation;
 mod startup;
 
+pub(crate) use creation::random;
+
 use crate::attach::{self, Attaching};
 use crate::context::Context;
 use crate::error::Request;
@@ -15,7 +17,7 @@ use crate::options::{
     StopOptions, WaitCondition,
 };
 use crate::shared::{Ask, Message, Shared};
-use crate::spec::CreateSpec;
+use crate::spec::{Config, CreateSpec};
 use crate::stats::{self, StatsStream};
 use crate::view::{ContainerView, Counts, Created, ExecView, Sizes, Status, Top, WaitResult};
 use crate::{Error, Parts, Settings, happenings, timeline, top};
@@ -429,8 +431,13 @@ fn stop_terms(view: &ContainerView, options: &StopOptions) -> Result<(i32, Optio
         None | Some("") => crate::create::stop_signal(&view.config)?,
         Some(text) => Signal::parse(text).map_err(|_| Error::invalid(format!("invalid signal: {text}")))?,
     };
-    let seconds = options.timeout_s.or(view.config.stop_timeout).unwrap_or(STOP_TIMEOUT_S);
-    Ok((signal.number(), u64::try_from(seconds).ok().map(Duration::from_secs)))
+    Ok((signal.number(), patience(options.timeout_s, &view.config)))
+}
+
+/// Returns how long a stop waits; none for ever.
+pub(crate) fn patience(timeout_s: Option<i64>, config: &Config) -> Option<Duration> {
+    let seconds = timeout_s.or(config.stop_timeout).unwrap_or(STOP_TIMEOUT_S);
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// Returns the present time in the views' form.

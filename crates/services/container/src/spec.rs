@@ -66,6 +66,26 @@ pub struct Config {
     pub shell: Option<Vec<String>>,
     /// ONBUILD triggers of the image.
     pub on_build: Option<Vec<String>>,
+    /// How its health is found out; none for the image's check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Healthcheck>,
+}
+
+/// How the health of a container is found out. Times in nanoseconds; zero means the image's value, or the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healthcheck {
+    /// `NONE`, `CMD` and words, `CMD-SHELL` and a line, `HTTP` and `[address]:port/path`; empty for the image's.
+    pub test: Vec<String>,
+    /// Between probes.
+    pub interval_ns: i64,
+    /// For one probe.
+    pub timeout_ns: i64,
+    /// After the start, failures do not count for so long.
+    pub start_period_ns: i64,
+    /// Between probes in the start period.
+    pub start_interval_ns: i64,
+    /// Failures in a row until unhealthy.
+    pub retries: i64,
 }
 
 /// How the host runs it.
@@ -153,6 +173,11 @@ pub enum RestartPolicy {
     UnlessStopped,
     /// It is started again after a non-zero exit, at most `retries` times (0: without limit).
     OnFailure {
+        /// The limit.
+        retries: u32,
+    },
+    /// As on-failure, and it is ended and started again when its health check says unhealthy.
+    OnUnhealthy {
         /// The limit.
         retries: u32,
     },

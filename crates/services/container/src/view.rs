@@ -1,5 +1,6 @@
 //! What callers see of containers: immutable snapshots, published by the actors.
 
+pub use crate::health::{Health, HealthStatus, ProbeResult};
 use crate::spec::{Config, HostConfig, ImageRef, Mount};
 use network::EndpointView;
 use refs::{ContainerId, ExecId, Timestamp};
@@ -61,6 +62,15 @@ pub struct StateView {
     pub started_at: Option<Timestamp>,
     /// When it ended last.
     pub finished_at: Option<Timestamp>,
+    /// Its health, if it has a check and has run.
+    pub health: Option<Health>,
+}
+
+impl StateView {
+    /// Returns the word for its health that filters know: `none` without a check.
+    pub fn health_word(&self) -> &'static str {
+        self.health.as_ref().map_or("none", |health| health.status.as_str())
+    }
 }
 
 /// Where a container stands.

@@ -35,10 +35,11 @@ impl Launcher {
             let first = tokio::time::timeout(PATIENCE, shim.reports.recv()).await;
             match first {
                 Ok(Some(Report::Hello(hello))) => {
-                    // An engine speaks its own version and the two before it; there are no others yet.
+                    // An engine speaks its own version and the two before it; there are no older ones yet.
                     if hello.version > shimwire::VERSION {
                         return Err(Error::Version { id: id.to_string(), version: hello.version });
                     }
+                    shim.sender.version = hello.version;
                     return Ok(Remains::Connected(shim, Box::new(hello)));
                 }
                 // It ended while we connected: its exit record tells the rest.

@@ -27,6 +27,8 @@ pub struct Shim {
 pub struct ShimSender {
     socket: Arc<AsyncFd<OwnedFd>>,
     process: Arc<Process>,
+    /// The protocol that the supervisor speaks.
+    pub(crate) version: u32,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl Shim {
         let process = Arc::new(Process { pid, pidfd, child });
         let (tx, reports) = mpsc::channel(QUEUE);
         tokio::spawn(read(Arc::clone(&socket), Arc::clone(&process), tx));
-        Ok(Self { sender: ShimSender { socket, process }, reports })
+        // One that was adopted says in its first message which version it speaks.
+        Ok(Self { sender: ShimSender { socket, process, version: shimwire::VERSION }, reports })
     }
 }
 
@@ -83,6 +86,11 @@ impl ShimSender {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Returns whether the supervisor knows `KillExec`.
+    pub fn signals_execs(&self) -> bool {
+        self.version >= 2
     }
 
     /// Returns the supervisor's process id.

@@ -73,13 +73,12 @@ pub(crate) async fn create(state: &State, call: Call) -> Reply {
         return Err(invalid(wire::text::MISSING_BODY).into());
     }
     let body = ContainerCreate::parse(&bytes).map_err(|error| request::json_error(&error))?;
-    let asks_no_health_check = body.config.healthcheck.is_some(); // any other is refused
     let spec = create::create_spec(call.query.get("name"), call.query.get("platform"), body)?;
     let (name, mounts) = (spec.config.image.clone(), spec.host.mounts.clone());
     let mut created = state.containers.create(spec).await?;
     let images = state.images.clone();
     if let Ok(image) = state.disk.run(move || images.resolve(&name)).await {
-        created.warnings.extend(crate::images::warnings(&image, &mounts, asks_no_health_check));
+        created.warnings.extend(crate::images::warnings(&image, &mounts));
     }
     let answer = Created { id: created.id.as_str().to_owned(), warnings: Some(created.warnings) };
     Ok(respond::json(StatusCode::CREATED, &answer))

@@ -32,6 +32,7 @@ pub(crate) async fn create(state: &State, name: &str, call: Call) -> Reply {
         attach_stderr: body.attach_stderr,
         detach_keys: container::detach_keys::parse(&body.detach_keys)?,
         console_size: console_size(body.console_size)?,
+        is_probe: false,
     };
     let id = state.containers.exec_create(name, spec).await?;
     Ok(respond::json(StatusCode::CREATED, &wire::Id { id: id.as_str().to_owned() }))

@@ -210,13 +210,9 @@ fn layer_bytes(images: &Images, diff_id: &Digest) -> u64 {
 }
 
 /// Returns what an image asks for that this version does not do: warnings for a container that is made from it with these mounts.
-pub(crate) fn warnings(image: &Image, mounts: &[Mount], asks_no_health_check: bool) -> Vec<String> {
+pub(crate) fn warnings(image: &Image, mounts: &[Mount]) -> Vec<String> {
     let Some(config) = &image.config.config else { return Vec::new() };
     let mut warnings = Vec::new();
-    let check = config.healthcheck.as_ref().and_then(|check| check.test.first());
-    if !asks_no_health_check && check.is_some_and(|word| word != "NONE") {
-        warnings.push("The image declares a health check. This version of naru does not run it.".to_owned());
-    }
     let volumes = config.volumes.iter().flatten().map(|(path, _)| path);
     for path in volumes.filter(|path| !is_target(path, mounts)) {
         warnings.push(format!(
@@ -263,7 +259,7 @@ mod tests {
 
     #[test]
     fn image_that_asks_for_more_gives_warnings() {
-        let config = r#"{"config":{"Healthcheck":{"Test":["CMD","x"]},"Volumes":{"/a":{},"/b":{}}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let config = r#"{"config":{"Volumes":{"/a":{},"/b":{}}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         let image = Image {
             id: Digest::sha256([0; 32]),
             config: std::sync::Arc::new(serde_json::from_str(config).unwrap()),
@@ -276,9 +272,8 @@ mod tests {
             tagged_ns: None,
         };
         let mounts = [Mount::Tmpfs { target: "/a".into(), options: String::new(), from_tmpfs_flag: true }];
-        let texts = warnings(&image, &mounts, false);
-        assert_eq!(texts.len(), 2, "{texts:?}");
-        assert!(texts[0].contains("health check") && texts[1].contains("/b"), "{texts:?}");
-        assert_eq!(warnings(&image, &mounts, true).len(), 1);
+        let texts = warnings(&image, &mounts);
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert!(texts[0].contains("/b"), "{texts:?}");
     }
 }

@@ -27,7 +27,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The version of this protocol. An engine speaks this one and the two before it.
-pub const VERSION: u32 = 1;
+///
+/// 2 brought [`Request::KillExec`]; a supervisor takes a request that it does not know as the end of the connection.
+pub const VERSION: u32 = 2;
 
 /// The largest datagram in bytes; the seccomp program travels as a descriptor.
 pub const MAX_MESSAGE_BYTES: usize = 192 * 1024;
@@ -68,6 +70,8 @@ pub enum Request {
     /// Starts a further process in the running container. Descriptor: the client's socket, if `attach` is set.
     /// With `seccomp` set, the seccomp program follows.
     Exec(Box<Exec>),
+    /// Sends a signal to the process of an exec.
+    KillExec { exec: String, signal: i32 },
     /// Sets a terminal's size; `exec` names an exec, else the container's own terminal is meant.
     Resize { exec: Option<String>, rows: u16, columns: u16 },
     /// Hands a client's socket over, as the one descriptor.

@@ -97,7 +97,33 @@ pub struct ContainerState {
     pub finished_at: String,
     /// Its health, if it has a check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<serde_json::Value>,
+    pub health: Option<Health>,
+}
+
+/// A container's health.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Health {
+    /// `starting`, `healthy`, `unhealthy`.
+    pub status: String,
+    /// Failures in a row.
+    pub failing_streak: i64,
+    /// The last five results, the oldest first.
+    pub log: Vec<HealthResult>,
+}
+
+/// How one health probe ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HealthResult {
+    /// When it began.
+    pub start: String,
+    /// When it ended.
+    pub end: String,
+    /// 0 for success, -1 for one that could not be carried out in time.
+    pub exit_code: i64,
+    /// What it wrote.
+    pub output: String,
 }
 
 /// Where a root file system lies.

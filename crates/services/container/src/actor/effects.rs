@@ -67,12 +67,14 @@ impl Actor {
             tracing::error!(container = %self.shared.id, error = %error::chain(&error), "record was not written");
         }
         self.record.run = self.machine.run.clone();
+        self.record.health = self.health.shown();
         // Without a restart policy nothing is lost with the intent: after a power cut nobody would start it anyway.
         let durability = match self.record.host.restart {
             RestartPolicy::No => Durability::Relaxed,
-            RestartPolicy::Always | RestartPolicy::UnlessStopped | RestartPolicy::OnFailure { .. } => {
-                self.record.durability()
-            }
+            RestartPolicy::Always
+            | RestartPolicy::UnlessStopped
+            | RestartPolicy::OnFailure { .. }
+            | RestartPolicy::OnUnhealthy { .. } => self.record.durability(),
         };
         self.persisting = Some(self.write(durability));
     }

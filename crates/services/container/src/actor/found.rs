@@ -8,11 +8,14 @@ use crate::machine::Found;
 use cgroup::Cgroup;
 use launch::{Remains, Shim};
 use refs::ContainerId;
-use shimwire::{Hello, State};
+use shimwire::{Hello, Request, State};
 use std::time::Duration;
 
 /// How long a supervisor may take to end once it was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The kernel's number of SIGKILL.
+const SIGKILL: i32 = 9;
 
 /// What an engine that starts found of a container.
 #[derive(Debug)]
@@ -86,5 +89,17 @@ impl Actor {
         }
         (self.shim, self.reports) = (Some(sender), Some(reports));
         found
+    }
+
+    /// Ends health probes that an earlier engine began: nobody waits for them any more.
+    pub(super) async fn end_old_probes(&mut self) {
+        let Some(shim) = self.shim.as_ref().filter(|shim| shim.signals_execs()) else { return };
+        for id in self.shared.execs.running() {
+            if self.shared.execs.get(&id).is_some_and(|(spec, _)| spec.is_probe) {
+                let request = Request::KillExec { exec: id.to_string(), signal: SIGKILL };
+                // A supervisor that is gone took its execs with it.
+                let _ = shim.send(&request, &[]).await;
+            }
+        }
     }
 }

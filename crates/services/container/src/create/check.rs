@@ -54,6 +54,7 @@ fn check_config(config: &Config) -> Result<(), Error> {
     if let Some(entry) = config.env.iter().find(|entry| entry.is_empty() || entry.starts_with('=')) {
         return Err(Error::invalid(format!("invalid environment variable: {entry}")));
     }
+    crate::health::check(config.health.as_ref())?;
     stop_signal(config)?;
     if config.stop_timeout.is_some_and(|seconds| seconds < -1) {
         return Err(Error::invalid("stop timeout must be -1 or more seconds"));

@@ -43,6 +43,7 @@ pub(crate) fn merge(mut request: Config, image: &ContainerConfig) -> Config {
     request.volumes.extend(image.volumes.iter().flatten().map(|(path, _)| path.clone()));
     request.volumes.sort();
     request.volumes.dedup();
+    request.health = crate::health::merge(request.health, image.healthcheck.as_ref());
     request
 }
 

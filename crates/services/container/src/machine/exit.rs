@@ -33,7 +33,7 @@ pub(super) fn should_restart(policy: RestartPolicy, run: &Run) -> bool {
     match policy {
         RestartPolicy::No => false,
         RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
-        RestartPolicy::OnFailure { retries } => {
+        RestartPolicy::OnFailure { retries } | RestartPolicy::OnUnhealthy { retries } => {
             run.exit_code != 0 && (retries == 0 || run.restart_count < retries)
         }
     }
@@ -60,10 +60,11 @@ impl Machine {
         self.run.finished_at = Some(exit.finished_at);
         self.run.intent = Intent::Rest;
         self.stopping = false;
+        let cured = std::mem::take(&mut self.curing) && !self.run.user_stopped;
 
         let mut actions = first;
         actions.extend([Timer::StopPatience, Timer::KillPatience].map(|timer| Action::Disarm { timer }));
-        let next = self.next();
+        let next = self.next(cured);
         let delay = match next {
             Next::RestartByPolicy => {
                 self.run.restart_count = self.run.restart_count.saturating_add(1);
@@ -105,12 +106,12 @@ impl Machine {
         actions
     }
 
-    fn next(&self) -> Next {
+    fn next(&self, cured: bool) -> Next {
         if !self.removers.is_empty() {
             Next::Remove
         } else if !self.restarters.is_empty() {
             Next::RestartByUser
-        } else if should_restart(self.policy.restart, &self.run) {
+        } else if cured || should_restart(self.policy.restart, &self.run) {
             Next::RestartByPolicy
         } else if self.policy.auto_remove {
             Next::Remove
@@ -190,7 +191,9 @@ impl Machine {
             RestartPolicy::No => false,
             RestartPolicy::Always => has_run,
             RestartPolicy::UnlessStopped => has_run && !self.run.user_stopped,
-            RestartPolicy::OnFailure { .. } => self.run.intent == Intent::Restart,
+            RestartPolicy::OnFailure { .. } | RestartPolicy::OnUnhealthy { .. } => {
+                self.run.intent == Intent::Restart
+            }
         };
         if wanted {
             actions.extend(self.begin(None, Cause::Policy));

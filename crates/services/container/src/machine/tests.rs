@@ -2,14 +2,13 @@
 
 use super::Action::*;
 use super::*;
-use crate::spec::RestartPolicy;
 
 const SECOND: Nanos = 1_000_000_000;
 const T: Token = Token(1);
 const T2: Token = Token(2);
 
 fn policy(restart: RestartPolicy) -> Policy {
-    Policy { restart, auto_remove: false, stop_signal: 15 }
+    Policy { restart, auto_remove: false, stop_signal: 15, stop_timeout: Some(Duration::from_secs(10)) }
 }
 
 fn idle(restart: RestartPolicy) -> Machine {
@@ -471,7 +470,7 @@ fn engine_that_starts_resumes_what_the_policy_wants() {
     ];
     for (restart, auto_remove, run, expected) in cases {
         let text = format!("{restart:?} {auto_remove} {run:?}");
-        let mut machine = Machine::new(Policy { restart, auto_remove, stop_signal: 15 }, run);
+        let mut machine = Machine::new(Policy { auto_remove, ..policy(restart) }, run);
         assert_eq!(machine.step(0, Event::Found(Found::Nothing)), expected, "{text}");
     }
 }
@@ -484,4 +483,35 @@ fn container_at_the_barrier_is_undone_by_the_next_engine() {
     let auto_remove = Policy { auto_remove: true, ..policy(RestartPolicy::No) };
     let mut machine = Machine::new(auto_remove, stored(Intent::Run, None, false));
     assert_eq!(machine.step(0, Event::Found(Found::Unreleased)), [Sweep, DetachNetwork, Forget]);
+}
+
+#[test]
+fn unhealthy_container_is_ended_and_started_again_only_by_its_policy() {
+    let mut machine = running(policy(RestartPolicy::Always));
+    assert_eq!(machine.step(0, Event::Unhealthy), []);
+    let mut machine = running(policy(RestartPolicy::OnUnhealthy { retries: 1 }));
+    let patience = Arm { timer: Timer::StopPatience, after: Duration::from_secs(10) };
+    let actions = machine.step(0, Event::Unhealthy);
+    assert_eq!(actions, [Signal { signal: 15 }, Publish(Fact::Kill { signal: 15 }), patience]);
+    assert_eq!(machine.step(0, Event::Unhealthy), [], "once is enough");
+    // Even a program that ends well is started again: it was ended for its health.
+    let _ = machine.step(0, exit(0, 4 * SECOND));
+    assert_eq!((machine.phase, machine.run.restart_count), (Phase::Restarting, 1));
+    let _ = machine.step(0, Event::Deadline(Timer::RestartDelay));
+    machine.step(0, Event::Launched { pid: 8 });
+    machine.step(0, Event::Started { at: 5 * SECOND });
+    assert_eq!(machine.step(0, Event::Unhealthy), [], "the limit is reached");
+    assert_eq!(machine.phase, Phase::Running);
+}
+
+#[test]
+fn users_stop_wins_over_the_cure() {
+    let mut machine = running(policy(RestartPolicy::OnUnhealthy { retries: 0 }));
+    machine.step(0, Event::Unhealthy);
+    machine.step(0, Event::Stop { token: T, signal: 15, timeout: None });
+    machine.step(0, exit(0, 4 * SECOND));
+    assert_eq!(machine.phase, Phase::Idle);
+    let mut machine = running(policy(RestartPolicy::OnUnhealthy { retries: 0 }));
+    assert_eq!(machine.step(0, Event::Stop { token: T, signal: 15, timeout: None })[0], Persist);
+    assert_eq!(machine.step(0, Event::Unhealthy), [], "it is being stopped");
 }

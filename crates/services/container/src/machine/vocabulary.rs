@@ -64,7 +64,7 @@ pub(crate) enum Intent {
     Restart,
 }
 
-/// What governs a life, fixed at creation.
+/// What governs a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// What happens when it ends.
@@ -73,6 +73,8 @@ pub(crate) struct Policy {
     pub(crate) auto_remove: bool,
     /// The number of its stop signal.
     pub(crate) stop_signal: i32,
+    /// How long that signal has before SIGKILL; none for ever.
+    pub(crate) stop_timeout: Option<Duration>,
 }
 
 /// What has happened.
@@ -104,6 +106,8 @@ pub(crate) enum Event {
     ShimLost,
     /// The kernel killed a process of it for want of memory.
     OutOfMemory,
+    /// Its health check says that it does not do its work.
+    Unhealthy,
     /// A freeze or thaw ended.
     FreezeEnded { token: Token, frozen: bool, error: Option<String> },
     /// A signal could not be sent.

@@ -54,6 +54,7 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
         host,
         command,
         run: crate::machine::Run::default(),
+        health: None,
     };
     let rootfs = store(context, &record, &image).await?;
     drop(lease);
@@ -131,7 +132,7 @@ async fn store(context: &Arc<Context>, record: &Record, image: &Image) -> Result
 ///
 /// # Errors
 /// Internal without /dev/urandom.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     let path = "/dev/urandom";
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut bytes));

@@ -4,7 +4,7 @@
 
 use super::{host, mounts};
 use crate::error::{Error, invalid, unsupported};
-use container::spec::{Config, CreateSpec, Mount};
+use container::spec::{Config, CreateSpec, Healthcheck, Mount};
 use refs::Platform;
 use std::collections::BTreeMap;
 use wire::container::{Config as WireConfig, ContainerCreate, HealthConfig};
@@ -35,7 +35,6 @@ fn config(wire: WireConfig) -> Result<Config, Error> {
     if wire.image.is_empty() {
         return Err(invalid(wire::text::NO_COMMAND));
     }
-    check_health(wire.healthcheck.as_ref())?;
     if !wire.mac_address.is_empty() {
         return Err(unsupported("MacAddress"));
     }
@@ -74,17 +73,34 @@ fn config(wire: WireConfig) -> Result<Config, Error> {
         volumes: wire.volumes.unwrap_or_default().into_keys().collect(),
         shell: wire.shell,
         on_build: wire.on_build,
+        health: wire.healthcheck.map(health).transpose()?,
     })
 }
 
-/// Lets pass what asks for no check at all: nothing, or `NONE`.
-fn check_health(health: Option<&HealthConfig>) -> Result<(), Error> {
-    let Some(health) = health else { return Ok(()) };
-    let test = health.test.as_deref().unwrap_or_default();
-    if *health == HealthConfig::default() || test.first().is_some_and(|word| word == "NONE") {
-        return Ok(());
+/// Nanoseconds below which Docker takes no time of a health check.
+const SHORTEST: i64 = 1_000_000;
+
+fn health(wire: HealthConfig) -> Result<Healthcheck, Error> {
+    let times = [
+        ("Interval", wire.interval),
+        ("Timeout", wire.timeout),
+        ("StartPeriod", wire.start_period),
+        ("StartInterval", wire.start_interval),
+    ];
+    if let Some((name, _)) = times.iter().find(|(_, time)| *time != 0 && *time < SHORTEST) {
+        return Err(invalid(format!("{name} in Healthcheck cannot be less than 1ms")));
     }
-    Err(Error::UnsupportedField { field: "Healthcheck".into(), hint: None })
+    if wire.retries < 0 {
+        return Err(invalid("Retries in Healthcheck cannot be negative"));
+    }
+    Ok(Healthcheck {
+        test: wire.test.unwrap_or_default(),
+        interval_ns: wire.interval,
+        timeout_ns: wire.timeout,
+        start_period_ns: wire.start_period,
+        start_interval_ns: wire.start_interval,
+        retries: wire.retries,
+    })
 }
 
 /// Lets pass declared volumes at which something is mounted anyway: docker-py declares the target of each bind.
@@ -224,6 +240,22 @@ mod tests {
                 host(r#""Mounts":[{"Type":"foo","Source":"/nosuch","Target":"/b"}]"#),
                 "invalid mount config for type \"foo\": mount type unknown",
             ),
+            (
+                r#"{"Image":"busybox","Healthcheck":{"Interval":5}}"#.to_owned(),
+                "Interval in Healthcheck cannot be less than 1ms",
+            ),
+            (
+                r#"{"Image":"busybox","Healthcheck":{"StartPeriod":-1}}"#.to_owned(),
+                "StartPeriod in Healthcheck cannot be less than 1ms",
+            ),
+            (
+                r#"{"Image":"busybox","Healthcheck":{"Retries":-1}}"#.to_owned(),
+                "Retries in Healthcheck cannot be negative",
+            ),
+            (
+                host(r#""RestartPolicy":{"Name":"on-unhealthy","MaximumRetryCount":-1}"#),
+                "invalid restart policy: maximum retry count cannot be negative",
+            ),
             (host(r#""IpcMode":"foo""#), "invalid IPC mode: foo"),
             (host(r#""PidMode":"foo""#), "invalid PID mode: foo"),
             (host(r#""UTSMode":"foo""#), "invalid UTS mode: foo"),
@@ -257,7 +289,6 @@ mod tests {
             (host(r#""Binds":["/n"]"#), "HostConfig.Binds (anonymous volume at \"/n\")"),
             (host(r#""Mounts":[{"Type":"volume","Target":"/b"}]"#), "HostConfig.Mounts (type volume)"),
             (host(r#""SecurityOpt":["apparmor=foo"]"#), "HostConfig.SecurityOpt (apparmor=foo)"),
-            (r#"{"Image":"busybox","Healthcheck":{"Test":["CMD","x"]}}"#.to_owned(), "Healthcheck"),
             (
                 r#"{"Image":"busybox","Volumes":{"/t":{},"/u":{}},"HostConfig":{"Binds":["/tmp:/t"]}}"#
                     .to_owned(),

@@ -117,7 +117,7 @@ fn refuse_unsupported(wire: &wired::HostConfig) -> Result<(), Error> {
 }
 
 fn restart_policy(wire: &wired::RestartPolicy) -> Result<RestartPolicy, Error> {
-    if wire.maximum_retry_count != 0 && wire.name != "on-failure" {
+    if wire.maximum_retry_count != 0 {
         let known = matches!(wire.name.as_str(), "" | "no" | "always" | "unless-stopped");
         if known {
             return Err(invalid(
@@ -129,8 +129,10 @@ fn restart_policy(wire: &wired::RestartPolicy) -> Result<RestartPolicy, Error> {
         "" | "no" => Ok(RestartPolicy::No),
         "always" => Ok(RestartPolicy::Always),
         "unless-stopped" => Ok(RestartPolicy::UnlessStopped),
-        "on-failure" => match u32::try_from(wire.maximum_retry_count) {
-            Ok(retries) => Ok(RestartPolicy::OnFailure { retries }),
+        "on-failure" | "on-unhealthy" => match u32::try_from(wire.maximum_retry_count) {
+            Ok(retries) if wire.name == "on-failure" => Ok(RestartPolicy::OnFailure { retries }),
+            // COMPAT: Docker leaves unhealthy containers alone.
+            Ok(retries) => Ok(RestartPolicy::OnUnhealthy { retries }),
             Err(_) => Err(invalid("invalid restart policy: maximum retry count cannot be negative")),
         },
         other => Err(invalid(format!(

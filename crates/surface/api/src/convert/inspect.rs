@@ -1,7 +1,7 @@
 //! Containers and execs in full → wire.
 
 use super::view::{self, Defaults};
-use container::view::{ContainerView, ExecView, MountView, Sizes, StateView, Status};
+use container::view::{ContainerView, ExecView, Health, MountView, ProbeResult, Sizes, StateView, Status};
 use network::EndpointView;
 use refs::Timestamp;
 use std::collections::BTreeMap;
@@ -63,7 +63,21 @@ fn state(state: &StateView) -> ContainerState {
         error: state.error.clone(),
         started_at: Timestamp::go_or_zero(state.started_at),
         finished_at: Timestamp::go_or_zero(state.finished_at),
-        health: None,
+        health: state.health.as_ref().map(health),
+    }
+}
+
+fn health(health: &Health) -> wire::inspect::Health {
+    let result = |result: &ProbeResult| wire::inspect::HealthResult {
+        start: Timestamp(result.started_at).rfc3339(),
+        end: Timestamp(result.ended_at).rfc3339(),
+        exit_code: result.exit_code.into(),
+        output: result.output.clone(),
+    };
+    wire::inspect::Health {
+        status: health.status.as_str().to_owned(),
+        failing_streak: health.failing_streak.into(),
+        log: health.log.iter().map(result).collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of the container list → wire.
 
 use super::inspect;
-use container::view::{ContainerView, Sizes, StateView, Status};
+use container::view::{ContainerView, HealthStatus, Sizes, StateView, Status};
 use refs::{Timestamp, human_duration};
 use wire::list::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworkSettings};
 
@@ -60,7 +60,15 @@ fn command(path: &str, args: &[String]) -> String {
 fn status(state: &StateView, now: Timestamp) -> String {
     let since = |moment: Option<Timestamp>| human_duration(moment.unwrap_or(now).until(now));
     match state.status {
-        Status::Running => format!("Up {}", since(state.started_at)),
+        Status::Running => {
+            let health = match state.health.as_ref().map(|health| health.status) {
+                None => "",
+                Some(HealthStatus::Starting) => " (health: starting)",
+                Some(HealthStatus::Healthy) => " (healthy)",
+                Some(HealthStatus::Unhealthy) => " (unhealthy)",
+            };
+            format!("Up {}{health}", since(state.started_at))
+        }
         Status::Paused => format!("Up {} (Paused)", since(state.started_at)),
         Status::Restarting => format!("Restarting ({}) {} ago", state.exit_code, since(state.finished_at)),
         Status::Removing => "Removal In Progress".to_owned(),
@@ -99,6 +107,7 @@ mod tests {
             oom_killed: false,
             started_at: Some(Timestamp(NOW.0 - 300_000_000_000)),
             finished_at: Some(Timestamp(NOW.0 - 500_000_000)),
+            health: None,
         }
     }
 
@@ -114,6 +123,21 @@ mod tests {
         ];
         for (status_word, expected) in cases {
             assert_eq!(status(&state(status_word), NOW), expected);
+        }
+    }
+
+    #[test]
+    fn running_container_shows_its_health() {
+        use container::view::Health;
+        for (health, expected) in [
+            (HealthStatus::Starting, "Up 5 minutes (health: starting)"),
+            (HealthStatus::Healthy, "Up 5 minutes (healthy)"),
+            (HealthStatus::Unhealthy, "Up 5 minutes (unhealthy)"),
+        ] {
+            let health = Health { status: health, failing_streak: 0, log: Vec::new() };
+            let with = |word| StateView { health: Some(health.clone()), ..state(word) };
+            assert_eq!(status(&with(Status::Running), NOW), expected);
+            assert_eq!(status(&with(Status::Paused), NOW), "Up 5 minutes (Paused)");
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::host::RUNTIME;
 use container::spec::{
-    CgroupNamespace, Config, HostConfig, IpcMode, Mount, NamespaceMode, NetworkMode, RestartPolicy,
+    CgroupNamespace, Config, Healthcheck, HostConfig, IpcMode, Mount, NamespaceMode, NetworkMode,
+    RestartPolicy,
 };
 use std::collections::BTreeMap;
 use wire::container as wired;
@@ -34,7 +35,7 @@ pub(crate) fn config(config: &Config) -> wired::Config {
         stdin_once: config.stdin_once,
         env: Some(config.env.clone()),
         cmd: config.cmd.clone(),
-        healthcheck: None,
+        healthcheck: config.health.as_ref().map(health),
         args_escaped: false,
         image: config.image.clone(),
         volumes: (!config.volumes.is_empty()).then(|| set(&config.volumes)),
@@ -47,6 +48,17 @@ pub(crate) fn config(config: &Config) -> wired::Config {
         stop_signal: config.stop_signal.clone(),
         stop_timeout: config.stop_timeout,
         shell: config.shell.clone(),
+    }
+}
+
+fn health(check: &Healthcheck) -> wired::HealthConfig {
+    wired::HealthConfig {
+        test: some(check.test.clone()),
+        interval: check.interval_ns,
+        timeout: check.timeout_ns,
+        start_period: check.start_period_ns,
+        start_interval: check.start_interval_ns,
+        retries: check.retries,
     }
 }
 
@@ -140,6 +152,7 @@ fn restart_policy(policy: RestartPolicy) -> wired_host::RestartPolicy {
         RestartPolicy::Always => ("always", 0),
         RestartPolicy::UnlessStopped => ("unless-stopped", 0),
         RestartPolicy::OnFailure { retries } => ("on-failure", retries),
+        RestartPolicy::OnUnhealthy { retries } => ("on-unhealthy", retries),
     };
     wired_host::RestartPolicy { name: name.to_owned(), maximum_retry_count: retries.into() }
 }

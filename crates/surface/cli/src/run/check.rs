@@ -22,6 +22,10 @@ pub(crate) fn parse_bytes(text: &str) -> Checked<i64> {
     i64::try_from(size.0).map_err(|_| format!("invalid size: '{text}'"))
 }
 
+pub(crate) fn duration(text: &str) -> Checked {
+    refs::parse_duration(text).map(drop).map_err(|why| why.to_string())
+}
+
 pub(crate) fn swap(text: &str) -> Checked {
     only(parse_swap(text))
 }

@@ -37,6 +37,17 @@ macro_rules! with_common {
             Flag::many("env-file", "list", "Read in a file of environment variables"),
             Flag::many("expose", "list", "Expose a port or a range of ports"),
             Flag::many("group-add", "list", "Add additional groups to join"),
+            Flag::one("health-cmd", "string", "Command to run to check health"),
+            Flag::one("health-http", "url", "Page to ask for to check health ([http://][address]:port[/path])"),
+            Flag::one("health-interval", "duration", "Time between running the check (ms|s|m|h) (default 0s)")
+                .check(check::duration),
+            Flag::one("health-retries", "int", "Consecutive failures needed to report unhealthy").check(int),
+            Flag::one("health-start-interval", "duration", "Time between running the check during the start period (ms|s|m|h) (default 0s)")
+                .check(check::duration),
+            Flag::one("health-start-period", "duration", "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h) (default 0s)")
+                .check(check::duration),
+            Flag::one("health-timeout", "duration", "Maximum time to allow one check to run (ms|s|m|h) (default 0s)")
+                .check(check::duration),
             Flag::one("hostname", "string", "Container host name").short('h'),
             Flag::switch("init", "Run an init inside the container that forwards signals and reaps processes"),
             Flag::switch("interactive", "Keep STDIN open even if not attached").short('i'),
@@ -56,6 +67,7 @@ macro_rules! with_common {
                 .check(check::mount),
             Flag::one("name", "string", "Assign a name to the container"),
             Flag::many("network", "network", "Connect a container to a network").also(&["net"]),
+            Flag::switch("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
             Flag::switch("oom-kill-disable", "Disable OOM Killer"),
             Flag::one("oom-score-adj", "int", "Tune host's OOM preferences (-1000 to 1000)").check(int),
             Flag::one("pid", "string", "PID namespace to use"),
@@ -98,7 +110,6 @@ pub(crate) const RUN: &[Flag] = with_common![
 ];
 
 const PORTS: &str = "ports cannot be published yet; --network host shares the host's ports";
-const HEALTH: &str = "health checks do not exist yet";
 const NETWORKS: &str = "containers cannot be connected to networks of your own yet";
 const VOLUMES: &str = "volumes do not exist yet; bind-mount a directory with -v /path:/path";
 const RATES: &str = "limits per block device do not exist yet";
@@ -109,13 +120,6 @@ const WINDOWS: &str = "it is for Windows containers only";
 pub(crate) const MISSING: &[Missing] = &[
     Missing::new("publish", PORTS).short('p'),
     Missing::new("publish-all", PORTS).short('P'),
-    Missing::new("health-cmd", HEALTH),
-    Missing::new("health-interval", HEALTH),
-    Missing::new("health-retries", HEALTH),
-    Missing::new("health-start-interval", HEALTH),
-    Missing::new("health-start-period", HEALTH),
-    Missing::new("health-timeout", HEALTH),
-    Missing::new("no-healthcheck", HEALTH),
     Missing::new("ip", NETWORKS),
     Missing::new("ip6", NETWORKS),
     Missing::new("link", NETWORKS),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wire::container::{Config, ContainerCreate, NetworkingConfig};
+use wire::container::{Config, ContainerCreate, HealthConfig, NetworkingConfig};
 use wire::go::{Empty, Set};
 use wire::host_config::{HostConfig, LogConfig, Ulimit};
 use wire::network::EndpointSettings;
@@ -87,6 +87,7 @@ fn config(flags: &Matches, around: &Surroundings<'_>) -> Result<Config, String> 
         stdin_once: open_stdin && attach_stdin,
         env: some(env),
         cmd: some(flags.args[1..].to_vec()),
+        healthcheck: health(flags)?,
         image: flags.first().to_owned(),
         volumes: Some(Set::new()),
         working_dir: flags.text("workdir").to_owned(),
@@ -97,6 +98,50 @@ fn config(flags: &Matches, around: &Surroundings<'_>) -> Result<Config, String> 
         stop_timeout: flags.int("stop-timeout"),
         ..Config::default()
     })
+}
+
+/// Returns the health check that the flags stand for.
+fn health(flags: &Matches) -> Result<Option<HealthConfig>, String> {
+    const TIMES: [&str; 4] =
+        ["health-interval", "health-timeout", "health-start-period", "health-start-interval"];
+    let (command, http) = (flags.text("health-cmd"), flags.text("health-http"));
+    let given = !(command.is_empty() && http.is_empty())
+        || TIMES.iter().chain(&["health-retries"]).any(|name| flags.given(name));
+    if flags.on("no-healthcheck") {
+        let test = Some(vec!["NONE".to_owned()]);
+        let conflict = "--no-healthcheck conflicts with --health-* options".to_owned();
+        return if given {
+            Err(conflict)
+        } else {
+            Ok(Some(HealthConfig { test, ..HealthConfig::default() }))
+        };
+    }
+    if !given {
+        return Ok(None);
+    }
+    let time = |name: &str| match flags.last(name).map_or(Ok(0), refs::parse_duration) {
+        Ok(nanos) if nanos < 0 => Err(format!("--{name} cannot be negative")),
+        Ok(nanos) => Ok(nanos),
+        Err(why) => Err(why.to_string()),
+    };
+    let retries = flags.int("health-retries").unwrap_or(0);
+    if retries < 0 {
+        return Err("--health-retries cannot be negative".to_owned());
+    }
+    let test = match (command, http) {
+        ("", "") => None,
+        (line, "") => Some(vec!["CMD-SHELL".to_owned(), line.to_owned()]),
+        ("", url) => Some(vec!["HTTP".to_owned(), url.to_owned()]),
+        _ => return Err("--health-cmd and --health-http are two checks; give one".to_owned()),
+    };
+    Ok(Some(HealthConfig {
+        test,
+        interval: time("health-interval")?,
+        timeout: time("health-timeout")?,
+        start_period: time("health-start-period")?,
+        start_interval: time("health-start-interval")?,
+        retries,
+    }))
 }
 
 /// Returns a configuration that has nothing but limits.
@@ -293,6 +338,16 @@ mod tests {
     fn mistakes_have_dockers_texts() {
         let cases: &[(&[&str], &str)] = &[
             (&["--rm", "--restart", "always"], "conflicting options: cannot specify both --restart and --rm"),
+            (
+                &["--no-healthcheck", "--health-cmd", "x"],
+                "--no-healthcheck conflicts with --health-* options",
+            ),
+            (&["--health-retries", "-1"], "--health-retries cannot be negative"),
+            (&["--health-interval", "-1s"], "--health-interval cannot be negative"),
+            (
+                &["--health-cmd", "x", "--health-http", ":80"],
+                "--health-cmd and --health-http are two checks; give one",
+            ),
             (&["--pid", "foo"], "--pid: invalid PID mode"),
             (&["--pid", "container:"], "--pid: invalid PID mode"),
             (&["--uts", "x"], "--uts: invalid UTS mode"),

@@ -20,3 +20,4 @@ mod on_demand;
 mod resources;
 mod rest;
 mod run;
+mod update;

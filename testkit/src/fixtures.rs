@@ -117,9 +117,10 @@ pub(crate) fn registry_storage() -> PathBuf {
     ready
 }
 
-/// Returns a docker-archive of the busybox image, made on first use, for engines that load rather than pull.
-pub fn busybox_docker_archive() -> PathBuf {
-    let archive = checkout().join(format!("target/naru-fixtures/busybox-{VERSION}.tar"));
+/// Returns a docker-archive of the busybox image under this name, made on first use, for engines that load rather than pull.
+pub fn busybox_docker_archive(reference: &str) -> PathBuf {
+    let archive =
+        checkout().join(format!("target/naru-fixtures/{}-{VERSION}.tar", reference.replace([':', '/'], "-")));
     if !archive.exists() {
         let storage = registry_storage();
         let work = checkout().join(format!("target/naru-fixtures/archive-{}", std::process::id()));
@@ -135,7 +136,7 @@ pub fn busybox_docker_archive() -> PathBuf {
                 "--src-tls-verify=false",
                 "docker://127.0.0.1:5000/library/busybox:latest",
             ])
-            .arg(format!("docker-archive:{}:busybox:latest", work.join("busybox.tar").display()))
+            .arg(format!("docker-archive:{}:{reference}", work.join("busybox.tar").display()))
             .output()
             .expect("skopeo runs");
         for child in [&mut registry, &mut holder] {

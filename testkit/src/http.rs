@@ -40,12 +40,14 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str, body: Option<&str
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
     let body = body.unwrap_or("");
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-    write!(
-        stream,
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: naru\r\nConnection: close\r\n{kind}Content-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .expect("the engine reads");
+    );
+    match stream.write_all(request.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {} // it has answered without reading the body
+        written => written.expect("the engine reads"),
+    }
     read(&mut BufReader::new(stream), method == "HEAD")
 }
 

@@ -7,6 +7,7 @@
 
 mod env;
 mod fixtures;
+pub mod golden;
 mod http;
 mod output;
 mod processes;

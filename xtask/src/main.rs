@@ -6,6 +6,7 @@
 
 mod bench;
 mod build;
+mod oracle_diff;
 mod packages;
 mod tidy;
 
@@ -21,6 +22,8 @@ usage: cargo xtask COMMAND
   ci            what .ci/run runs: format, clippy, tidy, demo, tests
   tidy          check layers, dependency trees and files
   bench [NAME]  measure side by side with the peers: all, run, memory, many, api
+  oracle-diff HOST [--capture] [--all]
+                send the same requests to an engine of ours and to the Docker engine at HOST, and show what differs
   dist          build the static release binaries and copy them to target/dist
 ";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         "ci" => ci(),
         "tidy" => tidy::run(),
         "bench" => build::release().and_then(|bins| bench::run(&bins, &rest)),
+        "oracle-diff" => oracle_diff::run(&rest),
         "dist" => build::dist(),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

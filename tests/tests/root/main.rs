@@ -10,7 +10,9 @@ mod crash;
 mod docker_cli;
 mod events;
 mod exec;
+mod golden;
 mod health;
+
 mod images;
 mod lifecycle;
 mod logs;
@@ -20,4 +22,3 @@ mod on_demand;
 mod resources;
 mod rest;
 mod run;
-mod update;

@@ -138,7 +138,7 @@ fn podman() -> Option<Peer> {
         environment: vec![("CONTAINERS_CONF".into(), "/tmp/naru-bench-podman.conf".into())],
         _holder: Some(Holder(child)),
     };
-    let layout = testkit::busybox_docker_archive();
+    let layout = testkit::busybox_docker_archive("busybox:latest");
     let loaded = peer.command(&["load", "-q", "-i", &layout.display().to_string()]).output().ok()?;
     let tried = peer.command(&["run", "--rm", "busybox", "true"]).output().ok()?;
     for output in [&loaded, &tried] {

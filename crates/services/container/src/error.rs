@@ -39,6 +39,14 @@ pub enum Error {
     /// A rename that cannot be done.
     #[error("Error when allocating new name")]
     Rename(#[source] Box<Error>),
+    /// A signal that cannot be sent.
+    #[error("cannot kill container: {name}")]
+    Kill {
+        /// As the user named it.
+        name: String,
+        /// The reason.
+        source: Box<Error>,
+    },
     /// A value of the request is wrong.
     #[error("{message}")]
     Invalid {
@@ -69,22 +77,6 @@ pub enum Error {
         message: String,
         /// What the user can do.
         hint: Option<String>,
-    },
-    /// The container is such that it cannot be changed like this.
-    #[error("Cannot update container {id}: {why}")]
-    Update {
-        /// The container.
-        id: ContainerId,
-        /// Docker's reason.
-        why: String,
-    },
-    /// The kernel refused a limit.
-    #[error("Cannot update container {id}")]
-    UpdateFailed {
-        /// The container.
-        id: ContainerId,
-        /// The reason.
-        source: cgroup::Error,
     },
     /// Something that the actor did failed.
     #[error("{message}")]
@@ -282,15 +274,13 @@ impl Fault for Error {
             Self::NoSuchContainer { .. } | Self::NoSuchExec { .. } => Kind::NotFound,
             Self::Ambiguous { .. } | Self::Invalid { .. } => Kind::InvalidArgument,
             Self::NameTaken { .. } => Kind::AlreadyExists,
-            Self::Rename(source) => source.kind(),
+            Self::Rename(source) | Self::Kill { source, .. } => source.kind(),
             Self::Unimplemented { .. } => Kind::Unimplemented,
             Self::Refused { refused } => match refused.refusal {
                 // Docker answers 500 here.
                 Refusal::NotPaused => Kind::Internal,
                 _ => Kind::Conflict,
             },
-            Self::Update { .. } => Kind::Conflict,
-            Self::UpdateFailed { source, .. } => source.kind(),
             Self::NotModified => Kind::NotModified,
             Self::Start { kind, .. } => *kind,
             Self::NoLog | Self::Failed { .. } => Kind::Internal,
@@ -315,7 +305,7 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Rename(source) => source.hint(),
+            Self::Rename(source) | Self::Kill { source, .. } => source.hint(),
             Self::Start { hint, .. } => hint.clone(),
             Self::RecordVersion { .. } => Some("use the newer engine again, or another data root".to_owned()),
             Self::Reference(source) => source.hint(),

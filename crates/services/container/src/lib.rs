@@ -51,7 +51,6 @@ mod root_files;
 mod seccomp_programs;
 mod shm;
 mod timeline;
-mod update;
 
 mod error;
 

@@ -1,7 +1,6 @@
 //! The service: what the surface calls. Finds the container and passes the request to its actor.
 
 mod creation;
-mod pruning;
 mod startup;
 
 pub(crate) use creation::random;
@@ -15,7 +14,7 @@ use crate::logs::{self, Logs};
 use crate::machine::Refusal;
 use crate::options::{
     AttachOptions, ExecSpec, ExecStartOptions, ListOptions, LogOptions, RemoveOptions, StatsMode,
-    StopOptions, Update, WaitCondition,
+    StopOptions, WaitCondition,
 };
 use crate::shared::{Ask, Message, Shared};
 use crate::spec::{Config, CreateSpec};
@@ -113,7 +112,9 @@ impl Service {
     /// # Errors
     /// Conflict if it does not run; InvalidArgument for an unknown signal.
     pub async fn kill(&self, name: &str, signal: Option<&str>) -> Result<(), Error> {
-        let shared = self.find(name)?;
+        let shared = self
+            .find(name)
+            .map_err(|source| Error::Kill { name: name.to_owned(), source: Box::new(source) })?;
         let signal = match signal {
             None | Some("") => Signal::KILL,
             Some(text) => Signal::parse(text).map_err(|_| {
@@ -175,17 +176,6 @@ impl Service {
             renamed
         }))
         .await
-    }
-
-    /// Changes a container's limits and restart policy, at once if it runs; returns what could not be done as asked.
-    ///
-    /// # Errors
-    /// InvalidArgument and Conflict with Docker's texts; Internal for limits that the kernel refuses.
-    pub async fn update(&self, name: &str, update: Update) -> Result<Vec<String>, Error> {
-        let shared = self.find(name)?;
-        let (reply, outcome) = oneshot::channel();
-        shared.send(Message::Update { update, reply }, name).await?;
-        outcome.await.unwrap_or_else(|_| Err(Error::Gone { name: name.to_owned() }))
     }
 
     /// Removes a container.

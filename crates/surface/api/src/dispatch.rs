@@ -33,7 +33,9 @@ pub(crate) async fn dispatch(server: &Server, request: Request<Incoming>) -> Res
                 respond::failure(&failure)
             }
         },
-        Err(unroutable) => unroutable_response(&unroutable),
+        Err(Unroutable::NotFound) => return respond::failure(&Error::PageNotFound.into()), // bare, as Docker's router
+        Err(Unroutable::TooNew(version)) => return version_refused(too_new(&version)),
+        Err(Unroutable::TooOld(version)) => return version_refused(too_old(&version)),
     };
     tracing::debug!(%method, path, status = response.status().as_u16(), "request");
     respond::common_headers(response.headers_mut());
@@ -52,7 +54,6 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::Events => events::events(server, &call).await,
         Target::ContainerList => containers::list(state, &call).await,
         Target::ContainerCreate => containers::create(state, call).await,
-        Target::ContainerPrune => containers::prune(state, &call).await,
         Target::Container(name, verb) => container(state, &name, verb, call).await,
         Target::ExecStart(id) => exec::start(state, &id, call).await,
         Target::ExecResize(id) => exec::resize(state, &id, &call).await,
@@ -91,7 +92,6 @@ async fn container(state: &State, name: &str, verb: Verb, call: Call) -> Reply {
         Verb::Unpause => containers::unpause(state, name).await,
         Verb::Attach => containers::attach(state, name, call).await,
         Verb::Wait => containers::wait(state, name, &call).await,
-        Verb::Update => containers::update(state, name, call).await,
         Verb::Remove => containers::remove(state, name, &call).await,
         Verb::ExecCreate => exec::create(state, name, call).await,
     }
@@ -107,20 +107,25 @@ fn log_failure(method: &Method, path: &str, failure: &error::Failure) {
     }
 }
 
-fn unroutable_response(reason: &Unroutable) -> Response<Body> {
-    match reason {
-        Unroutable::NotFound => respond::failure(&Error::PageNotFound.into()),
-        Unroutable::TooNew(version) => {
-            let text = wire::text::client_too_new(version, &CURRENT.to_string());
-            respond::failure(&Error::Invalid(text).into())
-        }
-        // Clients from before 1.24 expect plain text.
-        Unroutable::TooOld(version) => respond::bytes(
-            StatusCode::BAD_REQUEST,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-            wire::text::client_too_old(version, &MINIMUM.to_string()) + "\n",
-        ),
-    }
+/// Adds the headers that Docker's check of versions gives: not all of them.
+fn version_refused(mut response: Response<Body>) -> Response<Body> {
+    respond::common_headers(response.headers_mut());
+    response.headers_mut().remove("Docker-Experimental");
+    response
+}
+
+fn too_new(version: &str) -> Response<Body> {
+    let text = wire::text::client_too_new(version, &CURRENT.to_string());
+    respond::failure(&Error::Invalid(text).into())
+}
+
+/// Clients from before 1.24 expect plain text.
+fn too_old(version: &str) -> Response<Body> {
+    respond::bytes(
+        StatusCode::BAD_REQUEST,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        wire::text::client_too_old(version, &MINIMUM.to_string()) + "\n",
+    )
 }
 
 /// Returns a response of `OK` in plain text.

@@ -16,7 +16,6 @@ pub(crate) enum Target {
     Events,
     ContainerList,
     ContainerCreate,
-    ContainerPrune,
     /// One of the verbs below `/containers/{name}`.
     Container(String, ContainerVerb),
     ExecStart(String),
@@ -58,7 +57,6 @@ pub(crate) enum ContainerVerb {
     Unpause,
     Attach,
     Wait,
-    Update,
     Remove,
     ExecCreate,
 }
@@ -111,7 +109,10 @@ fn split_version(path: &str) -> (Option<&str>, &str) {
 }
 
 fn check_version(text: &str) -> Result<ApiVersion, Unroutable> {
-    let version = ApiVersion::parse(text).ok_or(Unroutable::NotFound)?;
+    // Docker compares `1` as `1.0`.
+    let version = ApiVersion::parse(text)
+        .or_else(|| ApiVersion::parse(&format!("{text}.0")))
+        .ok_or(Unroutable::NotFound)?;
     if version > version::CURRENT {
         return Err(Unroutable::TooNew(text.to_owned()));
     }
@@ -169,7 +170,7 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
     match (method.as_str(), segments) {
         ("GET", ["json"]) => return Some(Target::ContainerList),
         ("POST", ["create"]) => return Some(Target::ContainerCreate),
-        ("POST", ["prune"]) => return Some(Target::ContainerPrune),
+        ("POST", ["prune"]) => return Some(Target::NotYet("pruning")),
         ("DELETE", [_, ..]) => return named(segments).map(|name| Target::Container(name, Verb::Remove)),
         _ => {}
     }
@@ -196,7 +197,7 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
         ("POST", "exec") => Verb::ExecCreate,
         ("GET", "changes") => return Some(Target::NotYet("showing the changed files of a container")),
         ("GET", "export") => return Some(Target::NotYet("exporting a container")),
-        ("POST", "update") => Verb::Update,
+        ("POST", "update") => return Some(Target::NotYet("changing the limits of a container")),
         ("HEAD" | "GET" | "PUT", "archive") => return Some(Target::NotYet("copying files")),
         ("GET" | "POST", "checkpoints") => return Some(Target::NotYet("checkpoints")),
         _ => return None,

@@ -176,7 +176,11 @@ pub(crate) fn exec(view: &ExecView) -> ExecInspect {
         open_stdout: view.spec.attach_stdout,
         can_remove: false,
         container_id: view.container_id.as_str().to_owned(),
-        detach_keys: String::from_utf8_lossy(&view.spec.detach_keys).into_owned(),
+        detach_keys: if view.spec.detach_keys == container::detach_keys::DEFAULT.as_slice() {
+            String::new()
+        } else {
+            String::from_utf8_lossy(&view.spec.detach_keys).into_owned()
+        },
         pid: view.pid.into(),
     }
 }

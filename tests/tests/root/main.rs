@@ -22,3 +22,4 @@ mod on_demand;
 mod resources;
 mod rest;
 mod run;
+mod update;

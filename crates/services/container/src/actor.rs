@@ -12,6 +12,7 @@ mod effects;
 mod found;
 mod health;
 mod reports;
+mod update;
 
 use crate::Error;
 use crate::context::{Context, now};
@@ -63,7 +64,7 @@ pub(crate) struct Actor {
     released: Option<Begun>,
 }
 
-/// What of a record never changes.
+/// What of a record hardly ever changes.
 #[derive(Debug, Clone)]
 struct Fixed {
     config: Arc<Config>,
@@ -154,6 +155,7 @@ pub(crate) fn spawn(
 impl Actor {
     async fn run(mut self, first: Vec<Action>) {
         self.end_old_probes().await;
+        self.finish_update().await;
         self.carry_out(first).await;
         while self.machine.phase != Phase::Gone {
             match self.next().await {
@@ -253,6 +255,10 @@ impl Actor {
             }
             Message::Rename { name, reply } => {
                 let outcome = self.rename(name).await;
+                let _ = reply.send(outcome); // Whoever asked may have stopped waiting.
+            }
+            Message::Update { update, reply } => {
+                let outcome = self.update(update).await;
                 let _ = reply.send(outcome); // Whoever asked may have stopped waiting.
             }
             Message::Leave { done } => drop(done), // handled by the loop

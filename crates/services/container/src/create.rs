@@ -9,6 +9,7 @@ mod log_options;
 mod merge;
 
 pub(crate) use check::{check, joined_names, stop_signal};
+pub(crate) use limits::{Purpose, check as check_limits};
 pub(crate) use log_options::log;
 pub(crate) use merge::merge;
 

@@ -78,6 +78,22 @@ pub enum Error {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// The container is such that it cannot be changed like this.
+    #[error("Cannot update container {id}: {why}")]
+    Update {
+        /// The container.
+        id: ContainerId,
+        /// Docker's reason.
+        why: String,
+    },
+    /// The kernel refused a limit.
+    #[error("Cannot update container {id}")]
+    UpdateFailed {
+        /// The container.
+        id: ContainerId,
+        /// The reason.
+        source: cgroup::Error,
+    },
     /// Something that the actor did failed.
     #[error("{message}")]
     Failed {
@@ -281,6 +297,8 @@ impl Fault for Error {
                 Refusal::NotPaused => Kind::Internal,
                 _ => Kind::Conflict,
             },
+            Self::Update { .. } => Kind::Conflict,
+            Self::UpdateFailed { source, .. } => source.kind(),
             Self::NotModified => Kind::NotModified,
             Self::Start { kind, .. } => *kind,
             Self::NoLog | Self::Failed { .. } => Kind::Internal,

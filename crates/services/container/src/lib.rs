@@ -51,6 +51,7 @@ mod root_files;
 mod seccomp_programs;
 mod shm;
 mod timeline;
+mod update;
 
 mod error;
 

@@ -106,6 +106,11 @@ impl Machine {
             Event::ShimLost => self.shim_lost(now),
             Event::OutOfMemory => vec![Action::Publish(Fact::Oom)],
             Event::Unhealthy => self.unhealthy(),
+            Event::PolicyChanged { restart } => {
+                // A start that is waited for already still comes, as in Docker.
+                self.policy.restart = restart;
+                Vec::new()
+            }
             Event::FreezeEnded { token, frozen, error } => self.freeze_ended(token, frozen, error),
             Event::SignalFailed { message } => self.signal_failed(&message),
             Event::Deadline(timer) => self.deadline(timer),

@@ -22,7 +22,7 @@ pub(crate) use capabilities::{bounding, check as check_capabilities};
 pub use mounts::{MASKED_PATHS, READONLY_PATHS};
 
 pub(crate) use exec::{ExecInput, build as build_exec};
-pub(crate) use resources::parse_rule;
+pub(crate) use resources::{changed as changed_limits, parse_rule};
 
 /// Where the container sees our init.
 const INIT_TARGET: &str = "/sbin/docker-init";

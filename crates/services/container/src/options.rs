@@ -1,5 +1,6 @@
 //! What callers ask of an existing container.
 
+use crate::spec::{Resources, RestartPolicy};
 use refs::{Filters, Timestamp};
 
 /// How a container is stopped.
@@ -9,6 +10,15 @@ pub struct StopOptions {
     pub signal: Option<String>,
     /// Seconds before SIGKILL, -1 for ever; none for the container's own timeout, or 10.
     pub timeout_s: Option<i64>,
+}
+
+/// What is changed of a container. Zeros, none and empty lists leave things as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Limits.
+    pub resources: Resources,
+    /// What happens when it ends.
+    pub restart: Option<RestartPolicy>,
 }
 
 /// How a container is removed.

@@ -37,6 +37,9 @@ pub(crate) struct Record {
     /// Its health, as of the last change of its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<Health>,
+    /// Its limits were changed, and the cgroup may not have them yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) limits_pending: bool,
 }
 
 impl Record {
@@ -156,6 +159,7 @@ mod tests {
             command: vec!["sh".into()],
             run: Run { intent: Intent::Run, pid: Some(7), started_at: Some(5), ..Run::default() },
             health: None,
+            limits_pending: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The service: what the surface calls. Finds the container and passes the request to its actor.
 
 mod creation;
+mod pruning;
 mod startup;
 
 pub(crate) use creation::random;
@@ -14,7 +15,7 @@ use crate::logs::{self, Logs};
 use crate::machine::Refusal;
 use crate::options::{
     AttachOptions, ExecSpec, ExecStartOptions, ListOptions, LogOptions, RemoveOptions, StatsMode,
-    StopOptions, WaitCondition,
+    StopOptions, Update, WaitCondition,
 };
 use crate::shared::{Ask, Message, Shared};
 use crate::spec::{Config, CreateSpec};
@@ -176,6 +177,17 @@ impl Service {
             renamed
         }))
         .await
+    }
+
+    /// Changes a container's limits and restart policy, at once if it runs; returns what could not be done as asked.
+    ///
+    /// # Errors
+    /// InvalidArgument and Conflict with Docker's texts; Internal for limits that the kernel refuses.
+    pub async fn update(&self, name: &str, update: Update) -> Result<Vec<String>, Error> {
+        let shared = self.find(name)?;
+        let (reply, outcome) = oneshot::channel();
+        shared.send(Message::Update { update, reply }, name).await?;
+        outcome.await.unwrap_or_else(|_| Err(Error::Gone { name: name.to_owned() }))
     }
 
     /// Removes a container.

@@ -5,7 +5,7 @@ use crate::attachments::Attachments;
 use crate::error::{Refused, Request};
 use crate::execs::Execs;
 use crate::machine::Refusal;
-use crate::options::WaitCondition;
+use crate::options::{Update, WaitCondition};
 use crate::view::{ContainerView, Status, WaitResult};
 use refs::ContainerId;
 use snapshot::Rootfs;
@@ -47,6 +47,8 @@ pub(crate) enum Message {
     Wait { condition: WaitCondition, reply: oneshot::Sender<WaitResult> },
     /// Another name, reserved already.
     Rename { name: String, reply: oneshot::Sender<Result<(), Error>> },
+    /// Other limits, another policy; answered with warnings.
+    Update { update: Update, reply: oneshot::Sender<Result<Vec<String>, Error>> },
     /// The engine ends.
     Leave { done: oneshot::Sender<()> },
 }

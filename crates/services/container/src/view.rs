@@ -197,6 +197,15 @@ pub struct Created {
     pub warnings: Vec<String>,
 }
 
+/// What a prune removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The containers.
+    pub ids: Vec<ContainerId>,
+    /// The bytes of their writable layers.
+    pub reclaimed_bytes: u64,
+}
+
 /// How a wait ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitResult {

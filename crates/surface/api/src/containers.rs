@@ -22,7 +22,10 @@ use refs::{Digest, Filters, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
-use wire::container::{BirthStep, ContainerCreate, Created, Top, WaitError, Waited};
+use wire::container::{
+    BirthStep, ContainerCreate, ContainerUpdate, ContainerUpdated, ContainersPruned, Created, Top, WaitError,
+    Waited,
+};
 
 /// `GET /containers/json`.
 pub(crate) async fn list(state: &State, call: &Call) -> Reply {
@@ -258,6 +261,25 @@ pub(crate) async fn wait(state: &State, name: &str, call: &Call) -> Reply {
         })
     });
     Ok(respond::stream("application/json", body))
+}
+
+/// `POST /containers/{name}/update`.
+pub(crate) async fn update(state: &State, name: &str, call: Call) -> Reply {
+    let (head, body) = call.request.into_parts();
+    let body: Option<ContainerUpdate> = request::json_or_default(&head.headers, body).await?;
+    let warnings = state.containers.update(name, create::update(&body.unwrap_or_default())?).await?;
+    respond::ok(&ContainerUpdated { warnings: (!warnings.is_empty()).then_some(warnings) })
+}
+
+/// `POST /containers/prune`.
+pub(crate) async fn prune(state: &State, call: &Call) -> Reply {
+    let filters = Filters::parse(call.query.get("filters").unwrap_or_default())?;
+    let pruned = state.containers.prune(&filters).await?;
+    let ids: Vec<String> = pruned.ids.iter().map(|id| id.as_str().to_owned()).collect();
+    respond::ok(&ContainersPruned {
+        containers_deleted: (!ids.is_empty()).then_some(ids),
+        space_reclaimed: pruned.reclaimed_bytes,
+    })
 }
 
 /// `DELETE /containers/{name}`.

@@ -54,6 +54,7 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::Events => events::events(server, &call).await,
         Target::ContainerList => containers::list(state, &call).await,
         Target::ContainerCreate => containers::create(state, call).await,
+        Target::ContainerPrune => containers::prune(state, &call).await,
         Target::Container(name, verb) => container(state, &name, verb, call).await,
         Target::ExecStart(id) => exec::start(state, &id, call).await,
         Target::ExecResize(id) => exec::resize(state, &id, &call).await,
@@ -92,6 +93,7 @@ async fn container(state: &State, name: &str, verb: Verb, call: Call) -> Reply {
         Verb::Unpause => containers::unpause(state, name).await,
         Verb::Attach => containers::attach(state, name, call).await,
         Verb::Wait => containers::wait(state, name, &call).await,
+        Verb::Update => containers::update(state, name, call).await,
         Verb::Remove => containers::remove(state, name, &call).await,
         Verb::ExecCreate => exec::create(state, name, call).await,
     }

@@ -16,6 +16,7 @@ pub(crate) enum Target {
     Events,
     ContainerList,
     ContainerCreate,
+    ContainerPrune,
     /// One of the verbs below `/containers/{name}`.
     Container(String, ContainerVerb),
     ExecStart(String),
@@ -57,6 +58,7 @@ pub(crate) enum ContainerVerb {
     Unpause,
     Attach,
     Wait,
+    Update,
     Remove,
     ExecCreate,
 }
@@ -170,7 +172,7 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
     match (method.as_str(), segments) {
         ("GET", ["json"]) => return Some(Target::ContainerList),
         ("POST", ["create"]) => return Some(Target::ContainerCreate),
-        ("POST", ["prune"]) => return Some(Target::NotYet("pruning")),
+        ("POST", ["prune"]) => return Some(Target::ContainerPrune),
         ("DELETE", [_, ..]) => return named(segments).map(|name| Target::Container(name, Verb::Remove)),
         _ => {}
     }
@@ -197,7 +199,7 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
         ("POST", "exec") => Verb::ExecCreate,
         ("GET", "changes") => return Some(Target::NotYet("showing the changed files of a container")),
         ("GET", "export") => return Some(Target::NotYet("exporting a container")),
-        ("POST", "update") => return Some(Target::NotYet("changing the limits of a container")),
+        ("POST", "update") => Verb::Update,
         ("HEAD" | "GET" | "PUT", "archive") => return Some(Target::NotYet("copying files")),
         ("GET" | "POST", "checkpoints") => return Some(Target::NotYet("checkpoints")),
         _ => return None,

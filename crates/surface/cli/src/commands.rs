@@ -12,6 +12,7 @@ mod info;
 mod inspect;
 mod kill;
 mod logs;
+pub(crate) mod prune;
 mod ps;
 mod pull;
 mod rename;
@@ -23,6 +24,7 @@ mod stats;
 pub(crate) mod stop;
 mod tag;
 mod top;
+mod update;
 mod version;
 mod wait;
 
@@ -62,6 +64,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("tag", &tag::TAG),
         Entry::command("top", &top::TOP),
         Entry::command("unpause", &each::UNPAUSE),
+        Entry::command("update", &update::UPDATE),
         Entry::command("version", &version::VERSION),
         Entry::command("wait", &wait::WAIT),
     ],
@@ -81,6 +84,7 @@ const CONTAINER: Menu = Menu {
         Entry::command("logs", &logs::LOGS),
         Entry::command("ls", &ps::PS).hidden(&["list", "ps"]),
         Entry::command("pause", &each::PAUSE),
+        Entry::command("prune", &prune::CONTAINER_PRUNE),
         Entry::command("rename", &rename::RENAME),
         Entry::command("restart", &stop::RESTART),
         Entry::command("rm", &rm::RM).hidden(&["remove"]),
@@ -90,6 +94,7 @@ const CONTAINER: Menu = Menu {
         Entry::command("stop", &stop::STOP),
         Entry::command("top", &top::TOP),
         Entry::command("unpause", &each::UNPAUSE),
+        Entry::command("update", &update::UPDATE),
         Entry::command("wait", &wait::WAIT),
     ],
 };
@@ -110,6 +115,7 @@ const SYSTEM: Menu = Menu {
     entries: &[
         Entry::command("events", &events::EVENTS),
         Entry::command("info", &info::INFO),
+        Entry::command("prune", &prune::SYSTEM_PRUNE),
         Entry::command("version", &version::VERSION),
     ],
 };
@@ -145,7 +151,7 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("node", SWARM),
     ("plugin", "there are no plugins"),
     ("port", "ports cannot be published yet"),
-    ("prune", "it does not exist yet; `naru rm` and `naru rmi` take several names"),
+    ("prune", "it does not exist yet; `naru container prune` and `naru system prune` do"),
     ("push", "images cannot be pushed yet"),
     ("save", ARCHIVE),
     ("search", "it does not exist yet"),
@@ -154,7 +160,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("stack", SWARM),
     ("swarm", SWARM),
     ("trust", "content trust does not exist"),
-    ("update", "limits of a container cannot be changed yet"),
     ("volume", VOLUME),
 ];
 

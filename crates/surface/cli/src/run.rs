@@ -6,7 +6,7 @@ mod mounts;
 mod options;
 mod resolve;
 
-pub(crate) use options::environment;
+pub(crate) use options::{environment, restart};
 pub(crate) use resolve::resolve;
 
 use std::io;

@@ -1,7 +1,7 @@
 //! `/containers`.
 
 use bytes::Bytes;
-use wire::container::{BirthStep, ContainerCreate, Created, Top, Waited};
+use wire::container::{BirthStep, ContainerCreate, ContainerUpdate, ContainerUpdated, Created, Top, Waited};
 use wire::inspect::ContainerInspect;
 use wire::list::ContainerSummary;
 use wire::stats::Stats;
@@ -196,6 +196,16 @@ impl Client {
     pub async fn rename(&self, name: &str, new_name: &str) -> Result<(), Error> {
         let query = Query::default().with("name", new_name);
         self.done(Request::post(of(name, "rename")).query(query)).await
+    }
+
+    /// Changes limits and restart policy.
+    ///
+    /// # Errors
+    /// Not found; conflict for limits that do not fit the present ones.
+    pub async fn update(&self, name: &str, body: &ContainerUpdate) -> Result<ContainerUpdated, Error> {
+        let request = Request::post(of(name, "update"));
+        let what = request.what();
+        self.json(request.json(body).map_err(|source| Error::Answer { what, source })?).await
     }
 
     /// Removes a container.

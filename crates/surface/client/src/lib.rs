@@ -31,4 +31,5 @@ pub use error::Error;
 pub use hijack::{Hijacked, ReadHalf, WriteHalf};
 pub use images::{ListImages, PullImage, RemoveImage};
 pub use lines::{ByteStream, JsonLines};
+pub use system::Prune;
 pub use transport::Client;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use wire::event::EventMessage;
+use wire::other::Pruned;
 
 use crate::request::{Query, Request, segment};
 use crate::{Client, Error, JsonLines};
@@ -47,4 +48,31 @@ impl Client {
     pub async fn network_raw(&self, name: &str) -> Result<Bytes, Error> {
         self.bytes(Request::get(format!("/networks/{}", segment(name)))).await
     }
+
+    /// Removes what is not used; `filters` as JSON.
+    ///
+    /// # Errors
+    /// Invalid argument for a filter that does not exist; unimplemented if the engine cannot do it.
+    pub async fn prune(&self, what: Prune, filters: &str) -> Result<Pruned, Error> {
+        let path = match what {
+            Prune::Containers => "/containers/prune",
+            Prune::Networks => "/networks/prune",
+            Prune::Volumes => "/volumes/prune",
+            Prune::Images => "/images/prune",
+        };
+        self.json(Request::post(path).query(Query::default().with_some("filters", Some(filters)))).await
+    }
+}
+
+/// What can be pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prune {
+    /// Containers that do not run.
+    Containers,
+    /// Networks without containers.
+    Networks,
+    /// Volumes without containers.
+    Volumes,
+    /// Images without containers.
+    Images,
 }

@@ -1,7 +1,7 @@
 //! Creating and changing containers.
 
 use crate::go::{self, Set, null, null_values, words};
-use crate::host_config::HostConfig;
+use crate::host_config::{HostConfig, RestartPolicy};
 use crate::network::EndpointSettings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -195,6 +195,63 @@ pub struct Top {
     pub processes: Option<Vec<Vec<String>>>,
     /// The columns.
     pub titles: Option<Vec<String>>,
+}
+
+/// The body of `POST /containers/{id}/update`. Zeros, null and empty texts leave things as they are.
+///
+/// # Source
+/// Engine API v1.51 `ContainerUpdate`; of its many members Docker takes these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerUpdate {
+    /// Relative weight of block IO.
+    #[serde(deserialize_with = "null")]
+    pub blkio_weight: u16,
+    /// CFS period in microseconds.
+    #[serde(deserialize_with = "null")]
+    pub cpu_period: i64,
+    /// CFS quota in microseconds.
+    #[serde(deserialize_with = "null")]
+    pub cpu_quota: i64,
+    /// Real-time period in microseconds.
+    #[serde(deserialize_with = "null")]
+    pub cpu_realtime_period: i64,
+    /// Real-time runtime in microseconds.
+    #[serde(deserialize_with = "null")]
+    pub cpu_realtime_runtime: i64,
+    /// Relative weight.
+    #[serde(deserialize_with = "null")]
+    pub cpu_shares: i64,
+    /// Billionths of a CPU.
+    #[serde(deserialize_with = "null")]
+    pub nano_cpus: i64,
+    /// CPUs, `0-2,4`.
+    #[serde(deserialize_with = "null")]
+    pub cpuset_cpus: String,
+    /// Memory nodes.
+    #[serde(deserialize_with = "null")]
+    pub cpuset_mems: String,
+    /// Memory in bytes.
+    #[serde(deserialize_with = "null")]
+    pub memory: i64,
+    /// Soft limit in bytes.
+    #[serde(deserialize_with = "null")]
+    pub memory_reservation: i64,
+    /// Memory and swap in bytes, -1 for unlimited swap.
+    #[serde(deserialize_with = "null")]
+    pub memory_swap: i64,
+    /// Number of processes; 0 and -1 for no limit.
+    pub pids_limit: Option<i64>,
+    /// What happens when the container ends; an empty name leaves it as it is.
+    pub restart_policy: Option<RestartPolicy>,
+}
+
+/// The answer to `POST /containers/{id}/update`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerUpdated {
+    /// What could not be done as asked.
+    pub warnings: Option<Vec<String>>,
 }
 
 /// The answer to `POST /containers/prune`.

@@ -1,4 +1,4 @@
-//! Answers of resources that have nothing in them yet.
+//! Answers that belong to no one resource.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,4 +10,20 @@ pub struct VolumeList {
     pub volumes: Vec<serde_json::Value>,
     /// What went wrong with drivers.
     pub warnings: Option<Vec<String>>,
+}
+
+/// The answer to a prune request of any kind; members of other kinds are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Pruned {
+    /// Full ids.
+    pub containers_deleted: Option<Vec<String>>,
+    /// Names.
+    pub networks_deleted: Option<Vec<String>>,
+    /// Names.
+    pub volumes_deleted: Option<Vec<String>>,
+    /// References and ids.
+    pub images_deleted: Option<Vec<crate::image::ImageRemoved>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
 }

@@ -62,7 +62,7 @@ impl Actor {
     }
 
     /// Begins to write the record. Later actions wait for it in [`Self::settle`].
-    async fn persist(&mut self) {
+    pub(super) async fn persist(&mut self) {
         if let Err(error) = self.settle().await {
             tracing::error!(container = %self.shared.id, error = %error::chain(&error), "record was not written");
         }
@@ -79,7 +79,7 @@ impl Actor {
         self.persisting = Some(self.write(durability));
     }
 
-    fn write(&self, durability: Durability) -> tokio::task::JoinHandle<Result<(), store::Error>> {
+    pub(super) fn write(&self, durability: Durability) -> tokio::task::JoinHandle<Result<(), store::Error>> {
         let (context, id, json) = (Arc::clone(&self.context), self.record.id.clone(), self.record.to_json());
         tokio::spawn(async move {
             let shared = Arc::clone(&context);

@@ -39,7 +39,7 @@ pub(crate) fn check(config: &Config, host: &mut HostConfig, facts: &HostFacts) -
     check_host(config, host)?;
     oci_spec::check_capabilities(host)?;
     check_mounts(host)?;
-    let mut warnings = limits::check(&mut host.resources, facts)?;
+    let mut warnings = limits::check(&mut host.resources, facts, limits::Purpose::Create)?;
     warnings.extend(oci_spec::warnings(host, facts));
     Ok(warnings)
 }

@@ -9,13 +9,38 @@ use std::collections::BTreeSet;
 /// The smallest memory limit that a container can start with.
 const MIN_MEMORY_BYTES: i64 = 6 << 20;
 
+/// What limits are checked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A new container: defaults are completed.
+    Create,
+    /// A change: what is not given stays as it is.
+    Update,
+}
+
 /// Checks the limits, completes their defaults, and takes out with a warning what this host cannot enforce.
 ///
 /// # Errors
 /// InvalidArgument with Docker's texts.
-pub(super) fn check(wanted: &mut Resources, facts: &HostFacts) -> Result<Vec<String>, Error> {
+pub(crate) fn check(
+    wanted: &mut Resources,
+    facts: &HostFacts,
+    purpose: Purpose,
+) -> Result<Vec<String>, Error> {
     let mut warnings = Vec::new();
+    if purpose == Purpose::Create
+        && wanted.memory_bytes > 0
+        && facts.limits.memory
+        && wanted.memory_swap_bytes == 0
+    {
+        wanted.memory_swap_bytes = wanted.memory_bytes.saturating_mul(2);
+    }
     check_memory(wanted, facts, &mut warnings)?;
+    if purpose == Purpose::Create && wanted.memory_bytes == 0 && wanted.memory_swap_bytes > 0 {
+        return Err(Error::invalid(
+            "You should always set the Memory limit when using Memoryswap limit, see usage",
+        ));
+    }
     check_cpu(wanted, facts, &mut warnings)?;
     check_other(wanted, facts, &mut warnings)?;
     Ok(warnings)
@@ -30,10 +55,7 @@ fn check_memory(wanted: &mut Resources, facts: &HostFacts, warnings: &mut Vec<St
         wanted.memory_bytes = 0;
         wanted.memory_swap_bytes = -1;
     }
-    if wanted.memory_bytes > 0 && wanted.memory_swap_bytes == 0 {
-        wanted.memory_swap_bytes = wanted.memory_bytes.saturating_mul(2);
-    }
-    if wanted.memory_bytes > 0 && wanted.memory_swap_bytes != -1 && !facts.limits.swap {
+    if wanted.memory_bytes > 0 && !matches!(wanted.memory_swap_bytes, -1 | 0) && !facts.limits.swap {
         warnings.push(
             "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap."
                 .to_owned(),
@@ -45,11 +67,6 @@ fn check_memory(wanted: &mut Resources, facts: &HostFacts, warnings: &mut Vec<St
         && wanted.memory_swap_bytes < wanted.memory_bytes
     {
         return Err(Error::invalid("Minimum memoryswap limit should be larger than memory limit, see usage"));
-    }
-    if wanted.memory_bytes == 0 && wanted.memory_swap_bytes > 0 {
-        return Err(Error::invalid(
-            "You should always set the Memory limit when using Memoryswap limit, see usage",
-        ));
     }
     if wanted.memory_swappiness == Some(-1) {
         wanted.memory_swappiness = None;

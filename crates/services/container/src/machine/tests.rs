@@ -515,3 +515,11 @@ fn users_stop_wins_over_the_cure() {
     assert_eq!(machine.step(0, Event::Stop { token: T, signal: 15, timeout: None })[0], Persist);
     assert_eq!(machine.step(0, Event::Unhealthy), [], "it is being stopped");
 }
+
+#[test]
+fn changed_policy_counts_at_the_next_end() {
+    let mut machine = running(policy(RestartPolicy::No));
+    assert_eq!(machine.step(0, Event::PolicyChanged { restart: RestartPolicy::Always }), []);
+    machine.step(0, exit(0, 4 * SECOND));
+    assert_eq!(machine.phase, Phase::Restarting);
+}

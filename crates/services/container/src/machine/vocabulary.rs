@@ -108,6 +108,8 @@ pub(crate) enum Event {
     OutOfMemory,
     /// Its health check says that it does not do its work.
     Unhealthy,
+    /// The user wants another restart policy.
+    PolicyChanged { restart: RestartPolicy },
     /// A freeze or thaw ended.
     FreezeEnded { token: Token, frozen: bool, error: Option<String> },
     /// A signal could not be sent.

@@ -37,6 +37,14 @@ pub(super) fn build(host: &HostConfig, devices: &[HostDevice], facts: &HostFacts
     }
 }
 
+/// Returns the limits of a container that runs, after a change: devices stay as they are.
+pub(crate) fn changed(host: &HostConfig, facts: &HostFacts) -> Resources {
+    // A limit that was taken away is 0 in the record.
+    let pids =
+        host.resources.pids_limit.map(|limit| Pids { limit: Some(if limit > 0 { limit } else { -1 }) });
+    Resources { devices: Vec::new(), pids, ..build(host, &[], facts) }
+}
+
 fn memory(wanted: &Wanted, facts: &HostFacts) -> Option<Memory> {
     let nonzero = |value: i64| (value != 0).then_some(value);
     let memory = Memory {

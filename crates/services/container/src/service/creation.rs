@@ -55,6 +55,7 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
         command,
         run: crate::machine::Run::default(),
         health: None,
+        limits_pending: false,
     };
     let rootfs = store(context, &record, &image).await?;
     drop(lease);

@@ -4,10 +4,11 @@
 
 use super::{host, mounts};
 use crate::error::{Error, invalid, unsupported};
-use container::spec::{Config, CreateSpec, Healthcheck, Mount};
+use container::options::Update;
+use container::spec::{Config, CreateSpec, Healthcheck, Mount, Resources};
 use refs::Platform;
 use std::collections::BTreeMap;
-use wire::container::{Config as WireConfig, ContainerCreate, HealthConfig};
+use wire::container::{Config as WireConfig, ContainerCreate, ContainerUpdate, HealthConfig};
 use wire::network::EndpointSettings;
 
 /// Reads a create request. `name` and `platform` come from the query.
@@ -74,6 +75,34 @@ fn config(wire: WireConfig) -> Result<Config, Error> {
         shell: wire.shell,
         on_build: wire.on_build,
         health: wire.healthcheck.map(health).transpose()?,
+    })
+}
+
+/// Reads an update request.
+pub(crate) fn update(wire: &ContainerUpdate) -> Result<Update, Error> {
+    if wire.cpu_realtime_period != 0 {
+        return Err(unsupported("CpuRealtimePeriod"));
+    }
+    if wire.cpu_realtime_runtime != 0 {
+        return Err(unsupported("CpuRealtimeRuntime"));
+    }
+    let policy = wire.restart_policy.as_ref().filter(|policy| !policy.name.is_empty());
+    Ok(Update {
+        resources: Resources {
+            memory_bytes: wire.memory,
+            memory_swap_bytes: wire.memory_swap,
+            memory_reservation_bytes: wire.memory_reservation,
+            nano_cpus: wire.nano_cpus,
+            cpu_shares: wire.cpu_shares,
+            cpu_period_us: wire.cpu_period,
+            cpu_quota_us: wire.cpu_quota,
+            cpuset_cpus: wire.cpuset_cpus.clone(),
+            cpuset_mems: wire.cpuset_mems.clone(),
+            pids_limit: wire.pids_limit,
+            blkio_weight: wire.blkio_weight,
+            ..Resources::default()
+        },
+        restart: policy.map(host::restart_policy).transpose()?,
     })
 }
 

@@ -116,7 +116,7 @@ fn refuse_unsupported(wire: &wired::HostConfig) -> Result<(), Error> {
     Ok(())
 }
 
-fn restart_policy(wire: &wired::RestartPolicy) -> Result<RestartPolicy, Error> {
+pub(super) fn restart_policy(wire: &wired::RestartPolicy) -> Result<RestartPolicy, Error> {
     if wire.maximum_retry_count != 0 {
         let known = matches!(wire.name.as_str(), "" | "no" | "always" | "unless-stopped");
         if known {

@@ -111,7 +111,7 @@ fn profile(file: &str, around: &Surroundings<'_>) -> Result<String, String> {
 }
 
 /// Reads `on-failure:3`.
-pub(super) fn restart(text: &str) -> Result<RestartPolicy, String> {
+pub(crate) fn restart(text: &str) -> Result<RestartPolicy, String> {
     let (name, count) = match text.split_once(':') {
         Some(("", _)) => {
             return Err("invalid restart policy format: no policy provided before colon".to_owned());

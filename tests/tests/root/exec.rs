@@ -58,6 +58,9 @@ fn exec_errors_have_dockers_codes() {
             "{cli}"
         );
         assert_eq!(env.run(cli, &["exec", "one", "/etc/passwd"]).code, 126, "{cli}");
+        for nowhere in ["/nosuch", "/etc/passwd"] {
+            assert_eq!(env.run(cli, &["exec", "-w", nowhere, "one", "true"]).code, 127, "{cli} {nowhere}");
+        }
         assert!(
             env.run(cli, &["exec", "nosuch", "true"]).fails_with(1).contains("No such container: nosuch")
         );

@@ -267,3 +267,15 @@ fn run_takes_an_environment_and_arguments_beyond_one_message() {
         assert!(size.trim().parse::<usize>().expect("a number") > 1_200_000, "{cli}: {size}");
     }
 }
+
+#[test]
+fn signal_right_after_the_start_reaches_the_program_below_init() {
+    let env = TestEnv::with_busybox();
+    // No sleep and no handshake: the signal may come before the init is ready for it.
+    for _ in 0..10 {
+        let id = env.naru(&["create", "--init", "busybox", "sleep", "1000"]).ok();
+        assert_eq!(env.request("POST", &format!("/containers/{id}/start"), None).status, 204);
+        assert_eq!(env.request("POST", &format!("/containers/{id}/kill?signal=TERM"), None).status, 204);
+        assert_eq!(env.naru(&["wait", &id]).ok(), "143");
+    }
+}

@@ -174,6 +174,7 @@ impl Fault for Error {
         match self {
             Self::NotImplemented { .. } => Kind::Unimplemented,
             Self::Invalid { .. } | Self::MountType { .. } | Self::Unsafe { .. } => Kind::InvalidArgument,
+            Self::WorkingDirectory { errno: Errno::NOENT | Errno::NOTDIR, .. } => Kind::CommandNotFound,
             Self::WorkingDirectory { .. } => Kind::CommandNotExecutable,
             Self::Breakout => Kind::Forbidden,
             Self::NotInPath(_) => Kind::CommandNotFound,

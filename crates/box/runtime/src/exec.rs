@@ -36,7 +36,7 @@ pub struct Target<'a> {
 /// process in between. `seccomp` is an array of `struct sock_filter`.
 ///
 /// # Errors
-/// As [`crate::spawn`]; CommandNotExecutable for a working directory that is not there.
+/// As [`crate::spawn`]; CommandNotFound for a working directory that is not there.
 pub fn exec(
     target: &Target<'_>,
     process: &oci::runtime::Process,

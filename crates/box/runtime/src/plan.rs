@@ -59,9 +59,14 @@ pub struct Plan {
     pub(crate) process: Process,
     pub(crate) seccomp: Option<Vec<u8>>,
     pub(crate) lifetime: Lifetime,
+    /// The program waits for signals that are blocked from its birth.
+    pub(crate) awaits_signals: bool,
     /// What was left out because this machine cannot do it, as sentences for a log.
     pub warnings: Vec<String>,
 }
+
+/// The annotation of a container whose program, an init of ours, is to be executed with all signals blocked.
+const AWAITS_SIGNALS: &str = "naru.awaits-signals";
 
 /// Makes the plan of a container. Relative sources of bind mounts begin at `bundle`.
 ///
@@ -106,6 +111,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         process,
         seccomp,
         lifetime,
+        awaits_signals: spec.annotations.get(AWAITS_SIGNALS).is_some_and(|value| value == "true"),
         warnings,
     })
 }

@@ -245,7 +245,9 @@ fn program(
     mode: Mode,
     record: &mut dyn FnMut(Step),
 ) -> Result<Program, Error> {
-    let Plan { rootfs, namespaces, items, finish, inside, process, seccomp, lifetime, .. } = plan;
+    let Plan {
+        rootfs, namespaces, items, finish, inside, process, seccomp, lifetime, awaits_signals, ..
+    } = plan;
     let root = timed(record, "mount root", rootfs.label(), Error::number, || rootfs.mount())?;
 
     let mut ops = Vec::with_capacity(items.len() + finish.len() + 48);
@@ -310,6 +312,7 @@ fn program(
     if lifetime == Lifetime::OfParent {
         ops.push(Op::DieWithParent(Signal::KILL));
     }
+    ops.extend(awaits_signals.then_some(Op::BlockSignals));
     ops.push(Op::Pause(BARRIER));
     ops.extend(after);
     let mut exec = process.exec;

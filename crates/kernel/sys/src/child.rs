@@ -170,6 +170,8 @@ pub enum Op {
     ChangeDirectory(CString),
     /// Sets a limit.
     Limit(Limit, Limits),
+    /// Blocks all signals: a program that is process 1 and waits for them loses none that come before it is ready.
+    BlockSignals,
     /// Sets the execution domain.
     Personality(u64),
     /// Sets the CPU scheduler's policy.

@@ -7,6 +7,7 @@ use crate::index::Index;
 use crate::machine::Nanos;
 use crate::root_files::UserFiles;
 use crate::seccomp_programs::SeccompPrograms;
+use crate::service::Broken;
 use crate::spec::{LogConfig, Ulimit};
 use blocking::Blocking;
 use cgroup::Cgroups;
@@ -19,7 +20,7 @@ use snapshot::Snapshotter;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 use store::Store;
 
@@ -77,6 +78,7 @@ pub(crate) struct Context {
     pub(crate) seccomp: SeccompPrograms,
     pub(crate) crash: CrashPoint,
     index: RwLock<Index>,
+    broken: Mutex<Vec<Broken>>,
 }
 
 impl Context {
@@ -90,6 +92,7 @@ impl Context {
             seccomp: SeccompPrograms::default(),
             crash: CrashPoint::parse(std::env::var(crate::crash::VARIABLE).ok().as_deref()),
             index: RwLock::default(),
+            broken: Mutex::default(),
         })
     }
 
@@ -101,6 +104,11 @@ impl Context {
     /// Changes the index.
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(std::sync::PoisonError::into_inner) // see `index`
+    }
+
+    /// Returns the containers that were set aside.
+    pub(crate) fn broken(&self) -> MutexGuard<'_, Vec<Broken>> {
+        self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner) // see `index`
     }
 
     /// Returns a container's data directory.

@@ -78,6 +78,14 @@ pub enum Error {
         /// What the user can do.
         hint: Option<String>,
     },
+    /// The container was set aside when the engine started.
+    #[error("container {id} is not understood by this engine: {reason}")]
+    Broken {
+        /// The container.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// The container is such that it cannot be changed like this.
     #[error("Cannot update container {id}: {why}")]
     Update {
@@ -297,7 +305,7 @@ impl Fault for Error {
                 Refusal::NotPaused => Kind::Internal,
                 _ => Kind::Conflict,
             },
-            Self::Update { .. } => Kind::Conflict,
+            Self::Broken { .. } | Self::Update { .. } => Kind::Conflict,
             Self::UpdateFailed { source, .. } => source.kind(),
             Self::NotModified => Kind::NotModified,
             Self::Start { kind, .. } => *kind,
@@ -324,6 +332,9 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Rename(source) | Self::Kill { source, .. } => source.hint(),
+            Self::Broken { .. } => {
+                Some("a newer engine may know it; rm -f removes it with all that belongs to it".to_owned())
+            }
             Self::Start { hint, .. } => hint.clone(),
             Self::RecordVersion { .. } => Some("use the newer engine again, or another data root".to_owned()),
             Self::Reference(source) => source.hint(),

@@ -27,6 +27,9 @@ pub(crate) use resources::{changed as changed_limits, parse_rule};
 /// Where the container sees our init.
 const INIT_TARGET: &str = "/sbin/docker-init";
 
+/// Tells the runtime that the program, our init, waits for signals: none that comes before it is ready must be lost.
+const AWAITS_SIGNALS: &str = "naru.awaits-signals";
+
 /// Where the built-in image's program finds its birth record.
 const BIRTH_TARGET: &str = "/naru/birth.jsonl";
 
@@ -94,9 +97,18 @@ pub(crate) fn build(input: &Input<'_>) -> Spec {
         domainname: if host.uts_host { String::new() } else { config.domainname.clone() },
         mounts: mounts::build(input),
         hooks: None,
-        annotations: host.annotations.clone(),
+        annotations: annotations(host),
         linux: Some(linux(input)),
     }
+}
+
+fn annotations(host: &HostConfig) -> BTreeMap<String, String> {
+    let mut annotations = host.annotations.clone();
+    annotations.remove(AWAITS_SIGNALS);
+    if host.init {
+        annotations.insert(AWAITS_SIGNALS.to_owned(), "true".to_owned());
+    }
+    annotations
 }
 
 fn process(input: &Input<'_>) -> Process {
@@ -230,6 +242,11 @@ fn linux(input: &Input<'_>) -> Linux {
 /// Returns the path of a container's cgroup.
 pub(crate) fn cgroup_path(host: &HostConfig, default_parent: &str, id: &str) -> String {
     let parent = if host.cgroup_parent.is_empty() { default_parent } else { &host.cgroup_parent };
+    default_cgroup_path(parent, id)
+}
+
+/// Returns the cgroup of a container in this parent.
+pub(crate) fn default_cgroup_path(parent: &str, id: &str) -> String {
     format!("/{}/{id}", parent.trim_matches('/'))
 }
 

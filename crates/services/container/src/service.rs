@@ -1,9 +1,11 @@
 //! The service: what the surface calls. Finds the container and passes the request to its actor.
 
+mod broken;
 mod creation;
 mod pruning;
 mod startup;
 
+pub(crate) use broken::Broken;
 pub(crate) use creation::random;
 
 use crate::attach::{self, Attaching};
@@ -195,7 +197,15 @@ impl Service {
     /// # Errors
     /// Conflict if it runs and force is not set, or if it is being removed.
     pub async fn remove(&self, name: &str, options: RemoveOptions) -> Result<(), Error> {
-        self.find(name)?.ask(Ask::Remove { force: options.force }, name).await
+        let shared = match self.find(name) {
+            Ok(shared) => shared,
+            Err(error) => match broken::find(&self.context, name) {
+                Some(broken) if options.force => return broken::remove(&self.context, &broken).await,
+                Some(Broken { id, reason, .. }) => return Err(Error::Broken { id, reason }),
+                None => return Err(error),
+            },
+        };
+        shared.ask(Ask::Remove { force: options.force }, name).await
     }
 
     /// Sets up a wait: what happens from now on counts.

@@ -58,7 +58,7 @@ fn exec_fails_with_dockers_texts_and_harms_nothing() {
     for (process, want, code) in [
         (process(&bed, &["nosuch"]), "exec: \"nosuch\": executable file not found in $PATH", 127),
         (process(&bed, &["/etc"]), "exec: \"/etc\": is a directory", 126),
-        (elsewhere, "chdir to cwd (\"/nowhere\") set in config.json failed: no such file or directory", 126),
+        (elsewhere, "chdir to cwd (\"/nowhere\") set in config.json failed: no such file or directory", 127),
         (
             magic,
             "chdir to cwd (\"/proc/self/fd/0\") set in config.json failed: too many levels of symbolic links",

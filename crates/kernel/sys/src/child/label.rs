@@ -84,6 +84,7 @@ pub(super) fn label(op: &Op) -> (&'static str, String) {
         Op::Limit(limit, limits) => {
             ("set limit", format!("{} {} {}", limit.name(), limits.soft, limits.hard))
         }
+        Op::BlockSignals => ("block signals", String::new()),
         Op::Personality(domain) => ("set personality", format!("{domain:#x}")),
         Op::Scheduler(scheduler) => ("set scheduler", scheduler.policy.to_string()),
         Op::IoPriority(priority) => ("set io priority", format!("{priority:#x}")),

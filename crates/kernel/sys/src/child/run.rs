@@ -138,6 +138,16 @@ fn default_signals() {
     }
 }
 
+/// Blocks all signals. The kernel keeps blocked ones even for a process 1 that has no handler yet.
+fn block_signals() {
+    // SAFETY: sigfillset initialises the live local before it is read; only this thread's mask changes.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
+
 /// Returns nanoseconds since 1970.
 fn now() -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -181,6 +191,10 @@ impl<'a> Place<'a> {
             Op::Stdio { fds, owner } => terminal::stdio(fds, *owner),
             Op::ChangeDirectory(path) => self.change_directory(path),
             Op::Limit(limit, limits) => crate::process::set_limits_raw(*limit, *limits).call("prlimit"),
+            Op::BlockSignals => {
+                block_signals();
+                Ok(())
+            }
             Op::Personality(domain) => identity::personality(*domain),
             Op::Scheduler(scheduler) => identity::schedule(scheduler),
             Op::IoPriority(priority) => identity::io_priority(*priority),

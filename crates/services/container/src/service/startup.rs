@@ -4,9 +4,11 @@
 //! record, supervisor      taken over: the machine is told what was found
 //! record, exit record     the same
 //! record, neither         it rests; if it should run, it was lost
+//! record not understood   set aside, untouched
 //! no record               whatever there is belongs to nobody: supervisor, cgroup, files, snapshot are removed
 //! ```
 
+use super::broken::{self, Broken};
 use crate::Error;
 use crate::actor::{self, Adopted, adopt};
 use crate::context::Context;
@@ -14,8 +16,6 @@ use crate::machine::Found;
 use crate::oci_spec;
 use crate::record::{self, Record};
 use crate::spec::NetworkMode;
-use cgroup::Cgroup;
-use launch::Remains;
 use refs::ContainerId;
 use snapshot::Rootfs;
 use std::collections::BTreeSet;
@@ -27,18 +27,26 @@ use std::sync::Arc;
 /// Reads all records and takes over what lives.
 pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
     let records = read(context).await?;
-    let known: BTreeSet<String> = records.iter().map(|(record, _)| record.id.clone()).collect();
+    let mut known: BTreeSet<String> = records.iter().map(|(record, _)| record.id.clone()).collect();
+    known.extend(context.broken().iter().map(|broken| broken.id.clone()));
     remove_orphans(context, &known).await?;
 
     let mut found = Vec::with_capacity(records.len());
     for (record, rootfs) in records {
         let id = ContainerId::parse(&record.id)?;
         let cgroup_path = oci_spec::cgroup_path(&record.host, &context.settings.cgroup_parent, &record.id);
-        let adopted = adopt(context, &id, &cgroup_path).await?;
-        found.push((record, rootfs, adopted));
+        match adopt(context, &id, &cgroup_path).await {
+            Ok(adopted) => found.push((record, rootfs, adopted)),
+            Err(error) => {
+                let (id, name) = (record.id, Some(record.name));
+                broken::set_aside(context, Broken { id, name, reason: error::chain(&error) });
+            }
+        }
     }
     // Before anything starts: addresses of those that run must not be given to others.
-    context.parts.network.reconcile(&live(&found)).await?;
+    let mut live = live(&found);
+    live.extend(broken::live(context));
+    context.parts.network.reconcile(&live).await?;
     for (record, rootfs, adopted) in found {
         let id = ContainerId::parse(&record.id)?;
         context.index_mut().reserve(&record.name, &id)?;
@@ -52,7 +60,13 @@ async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
     let read = move || -> Result<Vec<(Record, Rootfs)>, Error> {
         let mut records = Vec::new();
         for stored in shared.parts.store.list(record::KIND)? {
-            let record = Record::read(&stored)?;
+            let record = match understand(&stored) {
+                Ok(record) => record,
+                Err(error) => {
+                    broken::set_aside(&shared, Broken::of(&stored, &error));
+                    continue;
+                }
+            };
             match shared.parts.snapshots.rootfs(&record.id) {
                 Ok(rootfs) => records.push((record, rootfs)),
                 // A power cut can bring a record back whose files are gone: its removal had begun.
@@ -76,6 +90,18 @@ async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
     context.parts.disk.run(read).await
 }
 
+/// Reads a record whose ids are ids.
+fn understand(stored: &store::Record) -> Result<Record, Error> {
+    let record = Record::read(stored)?;
+    let id = ContainerId::parse(&record.id)?;
+    if id.as_str() != stored.key {
+        return Err(Error::Failed {
+            message: format!("record of container {} says that it is {id}", stored.key),
+        });
+    }
+    Ok(record)
+}
+
 /// Returns the running containers of the bridge.
 fn live(found: &[(Record, Rootfs, Adopted)]) -> Vec<(ContainerId, u32)> {
     let is_live = |(record, _, adopted): &(Record, Rootfs, Adopted)| {
@@ -94,22 +120,11 @@ async fn remove_orphans(context: &Arc<Context>, known: &BTreeSet<String>) -> Res
         // Only what can be ours.
         if let Ok(id) = ContainerId::parse(&name) {
             tracing::warn!(container = name, "run directory without a container is removed");
-            remove_orphan(context, &id).await?;
+            broken::end(context, &id).await?;
         }
     }
     let (shared, known) = (Arc::clone(context), known.clone());
     context.parts.disk.run(move || remove_orphaned_files(&shared, &known)).await
-}
-
-async fn remove_orphan(context: &Context, id: &ContainerId) -> Result<(), Error> {
-    if let Remains::Connected(shim, _) = context.parts.launcher.adopt(id).await? {
-        actor::end(&shim).await?;
-    }
-    let path = format!("{}/{id}", context.settings.cgroup_parent);
-    let group = Cgroup::open(&context.parts.cgroups, &path)?;
-    let sweep = move || if group.exists() { group.kill().and_then(|()| group.remove()) } else { Ok(()) };
-    context.parts.disk.run(sweep).await?;
-    Ok(context.parts.launcher.remove_run_directory(id)?)
 }
 
 fn remove_orphaned_files(context: &Context, known: &BTreeSet<String>) -> Result<(), Error> {

@@ -254,3 +254,49 @@ fn top_and_statistics_show_the_container() {
         engine.leave().await;
     });
 }
+
+#[test]
+fn container_that_is_not_understood_is_set_aside_and_can_be_removed() {
+    run(async |place| {
+        let engine = place.engine().await;
+        let good = engine.create("good", "true").await;
+        let mut broken = Vec::new();
+        for name in ["cut", "newer"] {
+            broken.push(engine.create(name, "sleep 1000").await);
+            engine.service.start(name).await.unwrap();
+        }
+        engine.leave().await;
+        {
+            let store = store::Store::open(&place.database()).unwrap();
+            store.put("container", &broken[0], 1, r#"{"name":"cut","id":"#).unwrap();
+            let json = store.get("container", &broken[1]).unwrap().unwrap().json;
+            store.put("container", &broken[1], 99, &json).unwrap();
+        }
+
+        let engine = place.engine().await;
+        assert_eq!(engine.status("good").await, "created");
+        assert_eq!(engine.run_to_end("good").await, 0);
+        assert!(engine.service.inspect("newer").await.is_err(), "it is not shown");
+        let plain = RemoveOptions { force: false };
+        let refused = engine.service.remove("newer", plain).await.unwrap_err().to_string();
+        assert!(refused.contains(&broken[1]) && refused.contains("has version 99"), "{refused}");
+        for name in [broken[0].as_str(), "newer"] {
+            engine.service.remove(name, RemoveOptions { force: true }).await.unwrap();
+        }
+        assert!(
+            engine
+                .service
+                .remove("newer", plain)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("No such container")
+        );
+        engine.leave().await;
+        let store = store::Store::open(&place.database()).unwrap();
+        let keys: Vec<String> =
+            store.list("container").unwrap().into_iter().map(|record| record.key).collect();
+        assert_eq!(keys, [good]);
+        assert!(!place.files(&broken[1]).exists());
+    });
+}

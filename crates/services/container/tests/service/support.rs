@@ -92,6 +92,16 @@ fn programs() -> &'static Path {
 }
 
 impl Place {
+    /// Returns the database, to be opened while no engine runs.
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.root.join("data/naru.db")
+    }
+
+    /// Returns a container's directory.
+    pub(crate) fn files(&self, id: &str) -> std::path::PathBuf {
+        self.root.join("data/containers").join(id)
+    }
+
     /// Starts an engine, the first one or a next one.
     pub(crate) async fn engine(&self) -> Engine {
         let (data, exec) = (self.root.join("data"), self.root.join("exec"));

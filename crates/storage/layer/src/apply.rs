@@ -36,7 +36,15 @@ pub struct IgnoredXattr {
 const MAX_IGNORED: usize = 16;
 
 /// The longest target of a symbolic link.
-const MAX_LINK_BYTES: usize = 4095;
+pub(crate) const MAX_LINK_BYTES: usize = 4095;
+
+impl Applied {
+    pub(crate) fn ignore(&mut self, entry: &[u8], attribute: &[u8]) {
+        if self.ignored.len() < MAX_IGNORED {
+            self.ignored.push(IgnoredXattr { entry: printable(entry), attribute: printable(attribute) });
+        }
+    }
+}
 
 /// Applies an archive to the directory `root`, which should be empty, as overlayfs wants a lower directory.
 ///
@@ -224,25 +232,18 @@ impl Unpacking<'_> {
     ) -> sys::Result<()> {
         for (attribute, value) in &entry.xattrs {
             if is_overlays_own(attribute) {
-                self.ignore(entry, attribute);
+                self.applied.ignore(&entry.name, attribute);
                 continue;
             }
             match set(OsStr::from_bytes(attribute), value) {
                 // No attributes here, or not of this kind, or (user.*) not on this kind of file.
                 Err(error) if error.is(Errno::OPNOTSUPP) || error.is(Errno::PERM) => {
-                    self.ignore(entry, attribute)
+                    self.applied.ignore(&entry.name, attribute);
                 }
                 result => result?,
             }
         }
         Ok(())
-    }
-
-    fn ignore(&mut self, entry: &Entry, attribute: &[u8]) {
-        if self.applied.ignored.len() < MAX_IGNORED {
-            let ignored = IgnoredXattr { entry: printable(&entry.name), attribute: printable(attribute) };
-            self.applied.ignored.push(ignored);
-        }
     }
 
     fn date_directories(&mut self) -> Result<(), Error> {
@@ -269,21 +270,21 @@ impl Unpacking<'_> {
 }
 
 #[derive(Clone, Copy)]
-struct Owner {
-    uid: u32,
-    gid: u32,
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 impl Owner {
     /// 2³² − 1 would mean "do not change" to chown.
-    fn of(entry: &Entry) -> Result<Self, Malformed> {
+    pub(crate) fn of(entry: &Entry) -> Result<Self, Malformed> {
         let id = |id| u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or(Malformed::Owner);
         Ok(Self { uid: id(entry.uid)?, gid: id(entry.gid)? })
     }
 }
 
 /// overlayfs would believe these: a redirect shows a directory of another layer, metacopy another file's data.
-fn is_overlays_own(attribute: &[u8]) -> bool {
+pub(crate) fn is_overlays_own(attribute: &[u8]) -> bool {
     attribute.starts_with(b"trusted.overlay.") || attribute.starts_with(b"user.overlay.")
 }
 
@@ -306,7 +307,7 @@ fn of_write(error: &std::io::Error) -> sys::Error {
 }
 
 /// Returns a name as text for an error, shortened if it is absurdly long.
-fn printable(name: &[u8]) -> String {
+pub(crate) fn printable(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     match text.char_indices().nth(256) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -81,6 +81,34 @@ pub enum Error {
         /// The reason.
         source: sys::Error,
     },
+    /// The layer is not here.
+    #[error("layer {diff_id} is not here")]
+    Missing {
+        /// The layer.
+        diff_id: Digest,
+    },
+    /// The file is not one that was written as a layer.
+    #[error("{} is no layer", path.display())]
+    NoLayer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A layer's file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A layer's file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// The background thread cannot be started.
     #[error("cannot start a thread")]
     Thread {
@@ -181,8 +209,16 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Stream { source } if source.kind() == io::ErrorKind::StorageFull => Kind::Exhausted,
-            Self::Stream { .. } | Self::Thread { .. } => Kind::Internal,
-            Self::Damaged { .. } | Self::DiffId { .. } => Kind::DataLoss,
+            Self::Write { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    Kind::Exhausted
+                }
+                _ => Kind::Internal,
+            },
+            Self::Stream { .. } | Self::Thread { .. } | Self::Read { .. } => Kind::Internal,
+            Self::Damaged { .. } | Self::DiffId { .. } | Self::Missing { .. } | Self::NoLayer { .. } => {
+                Kind::DataLoss
+            }
             Self::Malformed(_) | Self::MalformedEntry { .. } => Kind::InvalidArgument,
             Self::TooLarge { .. } | Self::TooManyEntries { .. } => Kind::Exhausted,
             Self::Compression { .. } | Self::Algorithm { .. } => Kind::Unimplemented,
@@ -204,12 +240,13 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Entry { .. } | Self::Disk { .. } if self.kind() == Kind::Exhausted => {
+            Self::Entry { .. } | Self::Disk { .. } | Self::Write { .. } if self.kind() == Kind::Exhausted => {
                 Some("free some space or inodes on the file system of the data root".to_owned())
             }
             Self::Entry { source, .. } if source.is(sys::Errno::PERM) => {
                 Some("unpacking needs root: owners and devices are set".to_owned())
             }
+            Self::Missing { .. } | Self::NoLayer { .. } => Some("pull the image again".to_owned()),
             Self::Damaged { .. } | Self::DiffId { .. } => Some(
                 "remove the image and pull it again; if that fails too, the registry's copy is damaged"
                     .to_owned(),

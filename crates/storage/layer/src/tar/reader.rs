@@ -73,6 +73,8 @@ struct Data {
     stretches: Vec<Stretch>,
     held_bytes: u64,
     padding_bytes: u64,
+    /// There may be holes.
+    is_sparse: bool,
 }
 
 /// What the headers before an entry's own say about it.
@@ -142,6 +144,17 @@ impl<'a> Archive<'a> {
         stretch.length -= count as u64;
         self.data.held_bytes -= count as u64;
         Ok(Some(Chunk { offset, bytes: self.source.take(count) }))
+    }
+
+    /// Returns where in the archive the present entry's data begins, as long as none of it was read: a multiple of 512.
+    pub fn data_offset(&self) -> u64 {
+        self.source.position()
+    }
+
+    /// Returns the stretches (offset, length) that the archive holds of the present entry, if it is a sparse file.
+    pub(crate) fn stretches(&self) -> Option<impl Iterator<Item = (u64, u64)>> {
+        let stretches = self.data.stretches.iter().rev().map(|stretch| (stretch.offset, stretch.length));
+        self.data.is_sparse.then_some(stretches)
     }
 
     /// Returns the stream below, to be finished.
@@ -225,9 +238,10 @@ impl<'a> Archive<'a> {
             return Err(Malformed::Number { field: "size" }.into());
         }
         let padding_bytes = held.next_multiple_of(BLOCK_BYTES as u64) - held;
+        let is_sparse = sparse.is_some() || (kind == TypeFlag::Regular && pax.sparse.is_present());
         let (mut stretches, size_bytes, held_bytes) = match sparse {
             Some((map, real_size)) => (map, real_size, held),
-            None if kind == TypeFlag::Regular && pax.sparse.is_present() => {
+            None if is_sparse => {
                 let real_size = pax.sparse.real_size.ok_or(Malformed::Sparse)?;
                 match sparse::from_records(&pax.sparse)? {
                     Some(map) => (map, real_size, held),
@@ -245,7 +259,7 @@ impl<'a> Archive<'a> {
         };
         sparse::check(&stretches, size_bytes, held_bytes)?;
         stretches.reverse();
-        self.data = Data { stretches, held_bytes, padding_bytes };
+        self.data = Data { stretches, held_bytes, padding_bytes, is_sparse };
         Ok(size_bytes)
     }
 }

@@ -65,6 +65,11 @@ impl<'a> Source<'a> {
         Ok(&self.buffer[self.start..self.end])
     }
 
+    /// Returns how many bytes were taken so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.read_bytes - (self.end - self.start) as u64
+    }
+
     /// Takes `count` of the bytes at hand, or all if there are fewer.
     pub(crate) fn take(&mut self, count: usize) -> &[u8] {
         let start = self.start;

@@ -1,6 +1,7 @@
 //! Archives that want to write where they may not, or to cost more than they may.
 
 use crate::common::{Place, archive, directory, file, hardlink, symlink, tree};
+use crate::file::Both;
 use error::{Fault, Kind, chain};
 use layer::tar::{Time, TypeFlag, WriterEntry};
 use layer::{Error, Limits};
@@ -8,7 +9,12 @@ use std::io::Write;
 
 /// What a hostile archive comes to: the tree, or the error's text.
 fn outcome(place: &Place, entries: &[WriterEntry<'_>]) -> Result<String, String> {
-    match place.apply(&archive(entries)) {
+    let archive = archive(entries);
+    let beside = Place::new("hostile-file");
+    let as_file = Both::new(&beside).compare(&archive, &Limits::default());
+    let applied = place.apply(&archive);
+    assert_eq!(as_file.is_ok(), applied.is_ok(), "as a file: {as_file:?}");
+    match applied {
         Ok(_) => Ok(tree(&place.root())),
         Err(error) => Err(chain(&error)),
     }

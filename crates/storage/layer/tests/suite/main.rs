@@ -1,6 +1,7 @@
 //! Tests of layers that need root: owners, devices, `trusted` attributes, mounts.
 
 mod common;
+mod file;
 
 mod formats;
 mod hostile;

@@ -1,13 +1,19 @@
 //! Archives with random damage: no panic, no hang, nothing outside.
 
 use crate::common::{Place, archive, directory, file, hardlink, symlink};
+use crate::file::Both;
 use layer::Limits;
 use layer::tar::{TypeFlag, WriterEntry};
 
 /// A small generator (xorshift64*): the same numbers in every run.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// How often a test tries: more if NARU_TEST_RANDOM_ROUNDS says so.
+    pub(crate) fn rounds(usual: usize) -> usize {
+        std::env::var("NARU_TEST_RANDOM_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -15,7 +21,7 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit as u64).unwrap()
     }
 }
@@ -57,6 +63,7 @@ const WORDS: &[&[u8]] = &[
 fn damaged_archives_never_panic_and_never_leave_the_root() {
     let place = Place::new("random");
     let before = place.outside();
+    let both = Both::new(&place);
     let xattrs: [(&[u8], &[u8]); 1] = [(b"user.a", b"1")];
     let long = "n".repeat(150);
     let whole = archive(&[
@@ -72,8 +79,7 @@ fn damaged_archives_never_panic_and_never_leave_the_root() {
         file("l/secret", "changed"),
     ]);
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let rounds =
-        std::env::var("NARU_TEST_RANDOM_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
+    let rounds = Random::rounds(400);
     let (mut applied, mut refused) = (0, 0);
     for _ in 0..rounds {
         let mut bytes = whole.clone();
@@ -88,7 +94,11 @@ fn damaged_archives_never_panic_and_never_leave_the_root() {
         if random.below(10) > 0 {
             seal(&mut bytes);
         }
-        match place.apply_limited(&bytes, &Limits { archive_bytes: 1 << 20, entries: 50 }) {
+        let limits = Limits { archive_bytes: 1 << 20, entries: 50 };
+        let as_file = both.compare(&bytes, &limits).is_ok();
+        let result = place.apply_limited(&bytes, &limits);
+        assert_eq!(as_file, result.is_ok());
+        match result {
             Ok(_) => applied += 1,
             Err(_) => refused += 1,
         }

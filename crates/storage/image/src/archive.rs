@@ -24,6 +24,9 @@ impl Images {
     /// # Errors
     /// A layer that is not here, or whose archive was not kept; a blob that cannot be read.
     pub fn layer_archive(&self, diff_id: &Digest) -> Result<Box<dyn Read + Send>, Error> {
+        if let Some(archive) = self.shared.layers.archive(diff_id)? {
+            return Ok(Box::new(archive));
+        }
         let missing = || Error::MissingLayer { diff_id: diff_id.clone() };
         let blob = self.layer_blob(diff_id)?.ok_or_else(missing)?;
         let (file, _) = self.shared.content.open_blob(&blob.digest)?;

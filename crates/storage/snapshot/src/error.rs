@@ -49,6 +49,20 @@ pub enum Error {
         /// What was tried.
         source: sys::Error,
     },
+    /// A driver that there is not.
+    #[error("storage driver {name} is not supported: {reason}")]
+    Unsupported {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The kernel does not mount EROFS from a plain file.
+    #[error("the storage driver erofs does not work on this machine")]
+    NoErofs {
+        /// What was tried.
+        source: layer::Error,
+    },
     /// A directory cannot be made, read or removed.
     #[error("cannot {action} {}", path.display())]
     Disk {
@@ -81,7 +95,8 @@ impl Fault for Error {
             Self::Exists { .. } => Kind::AlreadyExists,
             Self::Id { .. } | Self::TooManyLayers { .. } => Kind::InvalidArgument,
             Self::MissingLayer { .. } => Kind::DataLoss,
-            Self::Unusable { .. } => Kind::Unavailable,
+            Self::Unusable { .. } | Self::NoErofs { .. } => Kind::Unavailable,
+            Self::Unsupported { .. } => Kind::Unimplemented,
             Self::Disk { source, .. } => match source.errno {
                 sys::Errno::NOSPC | sys::Errno::DQUOT => Kind::Exhausted,
                 _ => Kind::Internal,
@@ -94,6 +109,12 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::MissingLayer { .. } => Some("remove the image and pull it again".to_owned()),
+            Self::Unsupported { .. } => {
+                Some("use erofs or overlay2, or leave the choice to the engine".to_owned())
+            }
+            Self::NoErofs { .. } => {
+                Some("use --storage-driver overlay2, or Linux 6.12 or newer with EROFS".to_owned())
+            }
             Self::Unusable { source, .. } if source.is(sys::Errno::PERM) => {
                 Some("run the engine as root with CAP_SYS_ADMIN".to_owned())
             }

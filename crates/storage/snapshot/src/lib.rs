@@ -1,15 +1,24 @@
 //! Snapshots: the writable layer of a container on top of an image's layers.
 //!
-//! [`Snapshotter`] is what a driver offers; [`Overlay`] is the one there is. A driver makes directories and says how they
-//! are to be mounted; mounting is the supervisor's, inside the container's own mount namespace, so that the host's mount
-//! table stays as it is. Every driver passes the suite in `tests/conformance.rs`.
+//! [`Snapshotter`] is what a driver offers. A driver makes directories and says how they are to be mounted; mounting a
+//! container's root file system is the supervisor's, inside the container's own mount namespace, so that the host's mount
+//! table stays as it is. Every driver passes the suite in `tests/conformance`.
+//!
+//! | driver | layers are | a snapshot is |
+//! |---|---|---|
+//! | [`Erofs`] | files, mounted once each | an overlay |
+//! | [`Overlay`] | directories | an overlay |
 
 #![forbid(unsafe_code)]
 
+mod driver;
+mod erofs;
 mod error;
 mod overlay;
 mod usage;
 
+pub use driver::{Driver, open};
+pub use erofs::Erofs;
 pub use error::Error;
 pub use overlay::{MAX_LAYERS, Overlay};
 pub use usage::Usage;

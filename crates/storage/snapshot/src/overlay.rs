@@ -9,7 +9,7 @@
 
 use crate::usage::measure;
 use crate::{Error, Rootfs, Snapshotter, Usage};
-use layer::{Layers, Trash};
+use layer::{Form, Layers, Trash};
 use refs::Digest;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -20,18 +20,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use store::{SnapshotRow, Store};
 use sys::fs::Node;
 
-/// The most layers of one image.
+/// The most layers of one image: overlayfs takes 500 lower directories, and the lowest is ours.
 ///
 /// # Source
-/// `moby layer/layer_store.go`, `maxLayerDepth`; overlayfs itself takes 500.
-pub const MAX_LAYERS: usize = 125;
+/// `linux fs/overlayfs/params.c`, `OVL_MAX_STACK`. Docker stops at 125, because it names all layers in one page.
+pub const MAX_LAYERS: usize = 499;
 
 /// Changes when the content of the base does.
 const BASE: &str = "base-1";
 
+/// How layers become directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// They are unpacked, also those that are files.
+    Unpacked,
+    /// Those that are files are mounted.
+    Mounted,
+}
+
 /// The overlay driver.
 #[derive(Debug)]
 pub struct Overlay {
+    show: Show,
     path: PathBuf,
     directory: OwnedFd,
     base: PathBuf,
@@ -53,10 +63,21 @@ impl Overlay {
         trash: Arc<Trash>,
         store: Store,
     ) -> Result<Self, Error> {
+        layers.prefer(Form::Directory);
+        Self::open_showing(Show::Unpacked, (path, base), layers, trash, store)
+    }
+
+    pub(crate) fn open_showing(
+        show: Show,
+        (path, base): (&Path, &Path),
+        layers: Arc<Layers>,
+        trash: Arc<Trash>,
+        store: Store,
+    ) -> Result<Self, Error> {
         make_private_directory(path)?;
         let base = layer::write_base(&base.join(BASE))?;
         let directory = sys::fs::open_directory(path).map_err(Error::disk("open", path))?;
-        let overlay = Self { path: path.to_owned(), directory, base, layers, trash, store };
+        let overlay = Self { show, path: path.to_owned(), directory, base, layers, trash, store };
         overlay.reconcile()?;
         overlay.prove()?;
         Ok(overlay)
@@ -94,13 +115,24 @@ impl Overlay {
         if layers.len() > MAX_LAYERS {
             return Err(Error::TooManyLayers { count: layers.len(), limit: MAX_LAYERS });
         }
-        if let Some(missing) = layers.iter().find(|diff_id| !self.layers.contains(diff_id)) {
-            return Err(Error::MissingLayer { diff_id: missing.clone() });
-        }
-        let mut lower: Vec<PathBuf> = layers.iter().rev().map(|diff_id| self.layers.files(diff_id)).collect();
+        let mut lower =
+            layers.iter().rev().map(|diff_id| self.shown(diff_id)).collect::<Result<Vec<_>, _>>()?;
         lower.push(self.base.clone());
         let own = self.path.join(id);
         Ok(Rootfs::Overlay { lower, upper: own.join("upper"), work: own.join("work") })
+    }
+}
+
+impl Overlay {
+    fn shown(&self, diff_id: &Digest) -> Result<PathBuf, Error> {
+        let shown = match self.show {
+            Show::Unpacked => self.layers.unpacked(diff_id),
+            Show::Mounted => self.layers.shown(diff_id),
+        };
+        shown.map_err(|error| match error {
+            layer::Error::Missing { diff_id } => Error::MissingLayer { diff_id },
+            other => other.into(),
+        })
     }
 }
 

@@ -7,7 +7,6 @@ use blocking::Blocking;
 use cgroup::{Cgroups, Mode};
 use network::{NetworkConfig, Subnet};
 use registry::{Registry, RegistryConfig};
-use snapshot::{Overlay, Snapshotter};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -78,9 +77,9 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
     let init_program = programs::find("naru-init")?;
     let hello = init_program.clone();
     images.offer_builtin_hello(move || fs::read(&hello));
-    let snapshots = Overlay::open(
-        &config.data_root.join("snapshots"),
-        &config.data_root.join("layers"),
+    let snapshots = snapshot::open(
+        config.storage_driver,
+        (&config.data_root.join("snapshots"), &config.data_root.join("layers")),
         Arc::clone(images.layers()),
         Arc::clone(images.trash()),
         store.clone(),
@@ -100,7 +99,7 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
     let parts = container::Parts {
         store,
         images: images.clone(),
-        snapshots: Arc::new(snapshots),
+        snapshots,
         network: network.clone(),
         launcher,
         events: events.clone(),

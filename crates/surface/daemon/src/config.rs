@@ -56,7 +56,7 @@ Options:
       --log-driver string          Default log driver: json-file, none (default json-file)
       --log-opt map                Default option of the log driver (max-size=20m, max-file=5)
       --label list                 Label of the engine, key=value
-      --storage-driver string      overlay (also called overlay2)
+  -s, --storage-driver string      erofs or overlay2 (default erofs where the kernel mounts it from files)
   -v, --version                    Print the version and exit
       --help                       Print this text and exit
 
@@ -125,6 +125,8 @@ pub struct Config {
     pub log_options: BTreeMap<String, String>,
     /// Labels of the engine.
     pub labels: Vec<String>,
+    /// The driver of snapshots; none for the best one that works.
+    pub storage_driver: Option<snapshot::Driver>,
 }
 
 /// `daemon.json`. Keys that Docker knows and we do not honour yet are refused by name.
@@ -374,15 +376,7 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
     let level = pick!(log_level, "log-level").or_else(|| environment.log_level.clone());
     let log_format = pick!(log_format, "log-format").unwrap_or_else(|| "text".into());
     let shm = pick!(default_shm_size, "default-shm-size").unwrap_or_else(|| "64m".into());
-    if let Some(driver) = pick!(storage_driver, "storage-driver")
-        && !["overlay", "overlay2"].contains(&driver.as_str())
-    {
-        return Err(Error::Value {
-            key: "storage-driver",
-            value: driver,
-            rule: "only overlay (also called overlay2) is there yet".into(),
-        });
-    }
+    let storage_driver = pick!(storage_driver, "storage-driver").map(driver).transpose()?;
     if pick!(live_restore, "live-restore") == Some(false) {
         return Err(Error::Value {
             key: "live-restore",
@@ -429,9 +423,17 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
         log_driver: log_driver(pick!(log_driver, "log-driver").unwrap_or_else(|| "json-file".into()))?,
         log_options: pick!(log_opts, "log-opts").unwrap_or_default(),
         labels: pick!(labels, "labels").unwrap_or_default(),
+        storage_driver,
         exec_root: absolute("exec-root", exec_root)?,
     };
     Ok(config)
+}
+
+fn driver(name: String) -> Result<snapshot::Driver, Error> {
+    snapshot::Driver::parse(&name).map_err(|error| {
+        let hint = error::Fault::hint(&error).unwrap_or_default();
+        Error::Value { key: "storage-driver", value: name, rule: format!("{error}; {hint}") }
+    })
 }
 
 /// Checks the name of a network device, which the kernel limits to 15 bytes without slash, colon and white space.

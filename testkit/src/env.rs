@@ -89,6 +89,11 @@ impl TestEnv {
         self.engine = Some(child);
     }
 
+    /// Replaces the further flags with which the engine is started the next time.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.options.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
     /// Returns the flags that the engine is started with.
     pub fn engine_flags(&self) -> Vec<String> {
         let mut flags: Vec<String> = [

@@ -23,3 +23,4 @@ mod resources;
 mod rest;
 mod run;
 mod update;
+mod storage;

@@ -70,6 +70,8 @@ fn overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd, Erro
         fsconfig_string(&context, "workdir", &work_text)?;
         // Else a second mount of the same upper directory could be refused as busy.
         fsconfig_string(&context, "index", "off")?;
+        // Layers may be file systems of their own: all files of the container show the same device and lasting numbers.
+        fsconfig_string(&context, "xino", "on")?;
         fsconfig_create(&context)?;
         fsmount(&context, 0)
     };

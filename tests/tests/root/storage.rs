@@ -1,0 +1,102 @@
+//! Layers and snapshots: both drivers, and the change from one to the other.
+
+use std::fs;
+use testkit::{EnvOptions, TestEnv};
+
+const DRIVERS: [&str; 2] = ["overlay2", "erofs"];
+
+fn engine(driver: &str) -> TestEnv {
+    let flags = vec!["--storage-driver".to_owned(), driver.to_owned()];
+    TestEnv::with(EnvOptions { flags, ..EnvOptions::default() })
+}
+
+/// Stops the engine and starts it with another driver.
+fn change(env: &mut TestEnv, driver: &str) {
+    env.stop_engine();
+    env.set_flags(&["--storage-driver", driver]);
+    env.start_engine();
+}
+
+fn layer_names(env: &TestEnv) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(env.data_root().join("layers"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .filter(|name| name != "base-1" && name != "mounts")
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn containers_read_write_and_go_with_each_driver() {
+    for driver in DRIVERS {
+        let env = engine(driver);
+        assert_eq!(env.naru(&["info", "-f", "{{.Driver}}"]).ok(), driver);
+        let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+        let script = "echo x > /etc/new; rm /bin/cp; ls /bin/cp 2>/dev/null; cat /etc/new; stat -c %d /bin/busybox / | sort -u | wc -l";
+        assert_eq!(env.naru(&["run", "--name", "one", "busybox", "sh", "-c", script]).ok(), "x\n1");
+        assert_eq!(env.inspect("one", "{{.GraphDriver.Name}}"), driver);
+        assert_eq!(env.naru(&["run", "--rm", "busybox", "ls", "/bin/cp"]).ok(), "/bin/cp");
+        let names = layer_names(&env);
+        assert!(!names.is_empty());
+        assert!(names.iter().all(|name| name.ends_with(".erofs") == (driver == "erofs")), "{names:?}");
+        let _ = env.naru(&["rm", "one"]).ok();
+        let _ = env.naru(&["rmi", "busybox"]).ok();
+        assert_eq!(layer_names(&env), [""; 0], "{driver}");
+        let table = fs::read_to_string("/proc/self/mountinfo").expect("the table");
+        let root = env.data_root().join("layers/mounts/").display().to_string();
+        assert!(!table.contains(&root), "{driver}: a layer is still mounted");
+    }
+}
+
+#[test]
+fn images_and_containers_outlive_a_change_of_driver() {
+    let mut env = engine("overlay2");
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let _ = env.naru(&["run", "--name", "one", "busybox", "sh", "-c", "echo first >> /log; cat /log"]).ok();
+    change(&mut env, "erofs");
+    assert_eq!(env.naru(&["start", "-a", "one"]).ok(), "first\nfirst");
+    assert_eq!(env.naru(&["run", "--name", "two", "busybox", "echo", "x"]).ok(), "x");
+    let _ = env.naru(&["rm", "one", "two"]).ok();
+    let _ = env.naru(&["rmi", "busybox"]).ok();
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let _ =
+        env.naru(&["run", "--name", "three", "busybox", "sh", "-c", "echo second >> /log; cat /log"]).ok();
+    change(&mut env, "overlay2");
+    assert_eq!(env.naru(&["start", "-a", "three"]).ok(), "second\nsecond");
+    assert_eq!(env.naru(&["run", "--rm", "busybox", "echo", "y"]).ok(), "y");
+}
+
+#[test]
+fn layers_stay_mounted_when_the_engine_is_killed() {
+    let mut env = engine("erofs");
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let _ = env.naru(&["run", "-d", "--name", "one", "busybox", "sleep", "1000"]).ok();
+    env.crash_engine();
+    env.start_engine();
+    assert_eq!(
+        env.naru(&["exec", "one", "cat", "/etc/passwd"]).ok(),
+        env.naru(&["run", "--rm", "busybox", "cat", "/etc/passwd"]).ok()
+    );
+    let mounts = env.data_root().join("layers/mounts");
+    let table = fs::read_to_string("/proc/self/mountinfo").expect("the table");
+    let layers = layer_names(&env).len();
+    assert_eq!(
+        table.matches(&format!(" {}/", mounts.display())).count(),
+        layers,
+        "each layer is mounted once"
+    );
+}
+
+#[test]
+fn drivers_that_there_are_not_are_refused_with_the_reason() {
+    let env = TestEnv::with(EnvOptions { without_engine: true, ..EnvOptions::default() });
+    for (driver, reason) in
+        [("zfs", "its kernel module is not part of Linux"), ("nosuch", "there is no such driver")]
+    {
+        let program = testkit::programs().join("narud").display().to_string();
+        let ran = env.run(&program, &["--validate", "--storage-driver", driver]);
+        assert_ne!(ran.code, 0);
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
+}

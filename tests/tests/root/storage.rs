@@ -37,6 +37,11 @@ fn containers_read_write_and_go_with_each_driver() {
         assert_eq!(env.naru(&["run", "--name", "one", "busybox", "sh", "-c", script]).ok(), "x\n1");
         assert_eq!(env.inspect("one", "{{.GraphDriver.Name}}"), driver);
         assert_eq!(env.naru(&["run", "--rm", "busybox", "ls", "/bin/cp"]).ok(), "/bin/cp");
+        let sizes = env.naru(&["image", "inspect", "-f", "{{.Size}}", "busybox"]).ok();
+        assert!(sizes.parse::<u64>().expect("a number") > 500_000, "{driver}: {sizes}");
+        let history = env.request("GET", "/images/busybox/history", None);
+        let history = String::from_utf8(history.body).expect("text");
+        assert!(history.contains(&format!("\"Size\":{sizes}")), "{driver}: {history}");
         let names = layer_names(&env);
         assert!(!names.is_empty());
         assert!(names.iter().all(|name| name.ends_with(".erofs") == (driver == "erofs")), "{names:?}");

@@ -38,7 +38,7 @@ fn inodes_and_what_is_behind_them_stay_within_blocks() {
     let mut end = 0;
     for id in &places.order {
         let slot = places.slot(*id);
-        assert!(slot.position % 512 + 64 <= 512 && slot.position % 32 == 0 && slot.position >= end);
+        assert!(slot.position % 512 + 64 <= 512 && slot.position.is_multiple_of(32) && slot.position >= end);
         let (xattrs, _) = xattr::encode(&tree.node(*id).attributes.xattrs).unwrap();
         let tail = slot.position + 64 + xattrs.len() as u64;
         end = tail;

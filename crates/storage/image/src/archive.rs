@@ -7,6 +7,14 @@ use std::io::Read;
 use store::BlobRow;
 
 impl Images {
+    /// Returns the bytes of a layer's regular files, as they were counted when it came; 0 for one that is not known.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn layer_size_bytes(&self, diff_id: &Digest) -> Result<u64, Error> {
+        Ok(self.shared.store.read(|tx| tx.layer(diff_id))?.map_or(0, |layer| layer.size_bytes))
+    }
+
     /// Returns the blob that a layer came as, compressed or not, if that blob is here.
     ///
     /// # Errors

@@ -154,6 +154,14 @@ impl Layers {
         Ok(files)
     }
 
+    /// Returns the directory that [`Layers::shown`] would return, without mounting anything.
+    pub fn place(&self, diff_id: &Digest) -> PathBuf {
+        match self.form(diff_id) {
+            Some(Form::File) => self.path.join(MOUNTS).join(diff_id.hex()),
+            Some(Form::Directory) | None => self.files(diff_id),
+        }
+    }
+
     /// Returns where a layer's files are, or would be, if it is unpacked.
     pub fn files(&self, diff_id: &Digest) -> PathBuf {
         self.path.join(diff_id.hex()).join(FILES)

@@ -15,7 +15,6 @@ use http::StatusCode;
 use image::{ContainerUse, Force, Image, Images, Removed};
 use refs::{Digest, Filters, Platform, Reference, Timestamp};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::time::SystemTime;
 use wire::image::ImageRemoved;
 
@@ -35,7 +34,7 @@ pub(crate) async fn list(state: &State, call: &Call) -> Reply {
         .disk
         .run(move || -> Result<_, Failure> {
             let all = images.list()?;
-            let shared = if with_shared { Some(shared_sizes(&images, &all)) } else { None };
+            let shared = if with_shared { Some(shared_sizes(&images, &all)?) } else { None };
             let shown = filters.apply(&images, all)?;
             Ok(shown
                 .iter()
@@ -66,7 +65,7 @@ pub(crate) async fn inspect(state: &State, name: String, call: &Call) -> Reply {
                 Some(platform) => images.resolve_for(&name, platform),
                 None => images.resolve(&name),
             }?;
-            let layers: Vec<_> = image.layers.iter().map(|diff_id| images.layers().files(diff_id)).collect();
+            let layers: Vec<_> = image.layers.iter().map(|diff_id| images.layers().place(diff_id)).collect();
             Ok::<_, Failure>(to_wire::inspect(&image, driver, &layers))
         })
         .await?;
@@ -80,7 +79,11 @@ pub(crate) async fn history(state: &State, name: String) -> Reply {
         .disk
         .run(move || {
             let image = images.resolve(&name)?;
-            let sizes: Vec<u64> = image.layers.iter().map(|diff_id| layer_bytes(&images, diff_id)).collect();
+            let sizes = image
+                .layers
+                .iter()
+                .map(|diff_id| images.layer_size_bytes(diff_id))
+                .collect::<Result<Vec<u64>, _>>()?;
             let steps = &image.config.history;
             Ok::<_, Failure>(to_wire::history(image.id.as_str(), image.tags.clone(), steps, &sizes))
         })
@@ -175,38 +178,17 @@ fn publish(state: &State, action: &str, image: &Image, name: String) {
 }
 
 /// Returns for every image how many bytes of it are in layers that another image has too.
-fn shared_sizes(images: &Images, all: &[Image]) -> HashMap<Digest, i64> {
+pub(crate) fn shared_sizes(images: &Images, all: &[Image]) -> Result<HashMap<Digest, i64>, image::Error> {
     let mut users: HashMap<&Digest, usize> = HashMap::new();
     for diff_id in all.iter().flat_map(|image| &image.layers) {
         *users.entry(diff_id).or_default() += 1;
     }
-    let sizes: HashMap<&Digest, u64> = users
-        .iter()
-        .filter(|(_, count)| **count > 1)
-        .map(|(diff_id, _)| (*diff_id, layer_bytes(images, diff_id)))
-        .collect();
-    all.iter()
-        .map(|image| {
-            let bytes = image.layers.iter().filter_map(|diff_id| sizes.get(diff_id)).sum::<u64>();
-            (image.id.clone(), crate::convert::inspect::bytes(bytes))
-        })
-        .collect()
-}
-
-/// Returns the bytes of a layer's files.
-fn layer_bytes(images: &Images, diff_id: &Digest) -> u64 {
-    fn below(directory: &Path) -> u64 {
-        let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-        entries
-            .flatten()
-            .map(|entry| match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => below(&entry.path()),
-                Ok(metadata) if metadata.is_file() => metadata.len(),
-                _ => 0,
-            })
-            .sum()
+    let mut sizes: HashMap<&Digest, u64> = HashMap::new();
+    for (diff_id, _) in users.into_iter().filter(|(_, count)| *count > 1) {
+        sizes.insert(diff_id, images.layer_size_bytes(diff_id)?);
     }
-    below(&images.layers().files(diff_id))
+    let shared = |image: &Image| image.layers.iter().filter_map(|diff_id| sizes.get(diff_id)).sum::<u64>();
+    Ok(all.iter().map(|image| (image.id.clone(), crate::convert::inspect::bytes(shared(image)))).collect())
 }
 
 /// Returns what an image asks for that this version does not do: warnings for a container that is made from it with these mounts.

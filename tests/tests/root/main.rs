@@ -12,7 +12,6 @@ mod events;
 mod exec;
 mod golden;
 mod health;
-
 mod images;
 mod lifecycle;
 mod logs;
@@ -22,5 +21,5 @@ mod on_demand;
 mod resources;
 mod rest;
 mod run;
-mod update;
 mod storage;
+mod update;

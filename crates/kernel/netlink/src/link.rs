@@ -130,6 +130,22 @@ pub fn set_up(index: u32) -> Message {
     Message::new(RTM_NEWLINK, 0, format!("set link {index} up")).header(&header(index, IFF_UP, IFF_UP))
 }
 
+/// Lets a bridge send frames back through the port that they came in by: with the host's bridge filter a container reaches
+/// its own published ports so.
+pub fn set_hairpin(name: &str) -> Message {
+    const IFLA_INFO_SLAVE_KIND: u16 = 4;
+    const IFLA_INFO_SLAVE_DATA: u16 = 5;
+    const IFLA_BRPORT_MODE: u16 = 4;
+    let what = format!("let the bridge send frames back through {name}");
+    let mut message = Message::new(RTM_NEWLINK, 0, what).header(&header(0, 0, 0));
+    message.text(IFLA_IFNAME, name).nest(IFLA_LINKINFO, |info| {
+        info.put(IFLA_INFO_SLAVE_KIND, b"bridge").nest(IFLA_INFO_SLAVE_DATA, |data| {
+            data.put(IFLA_BRPORT_MODE, &[1]);
+        });
+    });
+    message
+}
+
 /// Deletes a link by name, its other end too. Takes 10 to 30 ms of RCU grace periods: nothing for a start or stop path.
 pub fn delete(name: &str) -> Message {
     let mut message =

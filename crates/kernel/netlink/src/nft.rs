@@ -5,6 +5,8 @@
 //! # Source
 //! Linux `include/uapi/linux/netfilter/nf_tables.h`, `nfnetlink.h`.
 
+pub mod map;
+
 use crate::message::{APPEND, CREATE, Message};
 use crate::{Error, Socket};
 use std::net::Ipv4Addr;
@@ -16,7 +18,27 @@ const NEWTABLE: u16 = SUBSYSTEM << 8;
 const DELTABLE: u16 = (SUBSYSTEM << 8) | 2;
 const NEWCHAIN: u16 = (SUBSYSTEM << 8) | 3;
 const NEWRULE: u16 = (SUBSYSTEM << 8) | 6;
-const NFPROTO_IPV4: u8 = 2;
+
+/// How many elements of a set one message has: the length of an attribute is limited to 64 KiB.
+const BATCH_ELEMENTS: usize = 256;
+
+/// Which packets a table sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    Ip,
+    /// IPv6.
+    Ip6,
+}
+
+impl Family {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Ip => 2,
+            Self::Ip6 => 10,
+        }
+    }
+}
 
 /// A table of the `ip` family with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +67,10 @@ pub enum Hook {
     ForwardFilter,
     /// Of type `nat`, for packets that leave, at priority 100 (`srcnat`).
     PostroutingNat,
+    /// Of type `nat`, for packets that come in, at priority -100 (`dstnat`).
+    PreroutingNat,
+    /// Of type `nat`, for packets that the host itself sends, at priority -100 (`dstnat`).
+    OutputNat,
 }
 
 /// A part of a rule: a condition, or what is done when all conditions before it hold.
@@ -60,6 +86,21 @@ pub enum Expression {
     SourceIn(Ipv4Addr, u8),
     /// The packet belongs to a known connection, or is related to one.
     KnownConnection,
+    /// The destination of the packet's connection was translated: it came through a published port.
+    DestinationTranslated,
+    /// The destination is not an address of the host.
+    DestinationIsForeign,
+    /// The destination address is in this network.
+    DestinationIn(Ipv4Addr, u8),
+    /// The source address is in a network of this set ([`map::SetKind::Network`]).
+    SourceInSet(String),
+    /// Protocol and destination port are a key of this map ([`map::SetKind::Port`]): the destination becomes what it leads to.
+    TranslateByPort(String),
+    /// Address, protocol and port of the destination are a key of this map ([`map::SetKind::AddressPort`]): the
+    /// destination becomes what it leads to.
+    TranslateByAddress(String),
+    /// The packet passes this chain without its further rules.
+    Return,
     /// The source address becomes that of the link by which the packet leaves.
     Masquerade,
     /// The packet passes this chain.
@@ -74,9 +115,10 @@ pub enum Expression {
 /// Unavailable if the kernel has no nf_tables; Forbidden without CAP_NET_ADMIN.
 pub fn replace(socket: &Socket, table: &Table) -> Result<(), Error> {
     // Deleting needs the table to exist, and creating an existing one is fine.
-    let mut messages = vec![new_table(&table.name), delete_table(&table.name), new_table(&table.name)];
+    let (family, name) = (Family::Ip, table.name.as_str());
+    let mut messages = vec![new_table(family, name), delete_table(family, name), new_table(family, name)];
     for chain in &table.chains {
-        messages.push(new_chain(&table.name, chain));
+        messages.push(base_chain(family, name, chain));
         messages.extend(chain.rules.iter().map(|rule| new_rule(&table.name, &chain.name, rule)));
     }
     transaction(socket, &messages)
@@ -87,7 +129,7 @@ pub fn replace(socket: &Socket, table: &Table) -> Result<(), Error> {
 /// # Errors
 /// Forbidden without CAP_NET_ADMIN.
 pub fn delete(socket: &Socket, name: &str) -> Result<(), Error> {
-    transaction(socket, &[new_table(name), delete_table(name)])
+    transaction(socket, &[new_table(Family::Ip, name), delete_table(Family::Ip, name)])
 }
 
 fn transaction(socket: &Socket, messages: &[Message]) -> Result<(), Error> {
@@ -104,28 +146,30 @@ fn transaction(socket: &Socket, messages: &[Message]) -> Result<(), Error> {
     )
 }
 
-fn message(kind: u16, flags: u16, what: String) -> Message {
-    Message::new(kind, flags, what).header(&[NFPROTO_IPV4, 0, 0, 0])
+fn message(family: Family, kind: u16, flags: u16, what: String) -> Message {
+    Message::new(kind, flags, what).header(&[family.number(), 0, 0, 0])
 }
 
-fn new_table(name: &str) -> Message {
-    let mut message = message(NEWTABLE, CREATE, format!("create the nf_tables table {name}"));
+fn new_table(family: Family, name: &str) -> Message {
+    let mut message = message(family, NEWTABLE, CREATE, format!("create the nf_tables table {name}"));
     message.text(1, name); // NFTA_TABLE_NAME
     message
 }
 
-fn delete_table(name: &str) -> Message {
-    let mut message = message(DELTABLE, 0, format!("delete the nf_tables table {name}"));
+fn delete_table(family: Family, name: &str) -> Message {
+    let mut message = message(family, DELTABLE, 0, format!("delete the nf_tables table {name}"));
     message.text(1, name); // NFTA_TABLE_NAME
     message
 }
 
-fn new_chain(table: &str, chain: &Chain) -> Message {
+fn base_chain(family: Family, table: &str, chain: &Chain) -> Message {
     let (kind, number, priority) = match chain.hook {
         Hook::ForwardFilter => ("filter", 2, 0),
         Hook::PostroutingNat => ("nat", 4, 100),
+        Hook::PreroutingNat => ("nat", 0, DSTNAT),
+        Hook::OutputNat => ("nat", 3, DSTNAT),
     };
-    let mut message = message(NEWCHAIN, CREATE, format!("create the nf_tables chain {}", chain.name));
+    let mut message = message(family, NEWCHAIN, CREATE, format!("create the nf_tables chain {}", chain.name));
     message.text(1, table).text(3, &chain.name); // NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME
     message.nest(4, |hook| {
         hook.big_endian(1, number).big_endian(2, priority); // NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY
@@ -136,47 +180,79 @@ fn new_chain(table: &str, chain: &Chain) -> Message {
 
 fn new_rule(table: &str, chain: &str, rule: &[Expression]) -> Message {
     let what = format!("add a rule to the nf_tables chain {chain} ({rule:?})");
-    let mut message = message(NEWRULE, CREATE | APPEND, what);
+    let mut message = message(Family::Ip, NEWRULE, CREATE | APPEND, what);
     message.text(1, table).text(2, chain); // NFTA_RULE_TABLE, NFTA_RULE_CHAIN
-    message.nest(4, |list| rule.iter().for_each(|expression| encode(list, expression))); // NFTA_RULE_EXPRESSIONS
+    message.nest(4, |list| rule.iter().for_each(|expression| encode(Family::Ip, list, expression))); // NFTA_RULE_EXPRESSIONS
     message
 }
 
+/// Priority -100, as the attribute has it.
+const DSTNAT: u32 = (-100_i32).cast_unsigned();
 const VERDICT_DROP: u32 = 0;
 const VERDICT_ACCEPT: u32 = 1;
+/// NFT_RETURN, -5.
+const VERDICT_RETURN: u32 = (-5_i32).cast_unsigned();
+/// The first register, of 16 bytes.
 const REGISTER: u32 = 1;
+/// The first register of four bytes: the first quarter of [`REGISTER`].
+const REGISTER_32: u32 = 8;
+const META_L4PROTO: u32 = 16;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const CMP_EQ: u32 = 0;
 const CMP_NEQ: u32 = 1;
 /// NF_CT_STATE_BIT of IP_CT_ESTABLISHED and IP_CT_RELATED.
 const CT_ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+/// IPS_DST_NAT.
+const CT_DESTINATION_TRANSLATED: u32 = 1 << 5;
+const NETWORK_HEADER: u32 = 1;
+const TRANSPORT_HEADER: u32 = 2;
+/// RTN_LOCAL.
+const LOCAL: u32 = 2;
 
-fn encode(list: &mut Message, expression: &Expression) {
+fn encode(family: Family, list: &mut Message, expression: &Expression) {
     match expression {
         Expression::InputIs(name) => link_name(list, META_IIFNAME, CMP_EQ, name),
         Expression::OutputIs(name) => link_name(list, META_OIFNAME, CMP_EQ, name),
         Expression::OutputIsNot(name) => link_name(list, META_OIFNAME, CMP_NEQ, name),
-        Expression::SourceIn(network, prefix_len) => {
-            const SOURCE_OFFSET: u32 = 12;
-            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix_len)).unwrap_or(0).to_be_bytes();
-            element(list, "payload", |data| {
-                // NFTA_PAYLOAD_DREG, _BASE (the network header), _OFFSET, _LEN
-                data.big_endian(1, REGISTER).big_endian(2, 1).big_endian(3, SOURCE_OFFSET).big_endian(4, 4);
+        Expression::SourceIn(network, prefix_len) => in_network(list, 12, *network, *prefix_len),
+        Expression::DestinationIn(network, prefix_len) => in_network(list, 16, *network, *prefix_len),
+        Expression::KnownConnection => connection(list, CT_STATE, CT_ESTABLISHED_OR_RELATED),
+        Expression::DestinationTranslated => connection(list, CT_STATUS, CT_DESTINATION_TRANSLATED),
+        Expression::DestinationIsForeign => {
+            element(list, "fib", |data| {
+                // NFTA_FIB_DREG, NFTA_FIB_RESULT (the address's type), NFTA_FIB_FLAGS (of the destination)
+                data.big_endian(1, REGISTER).big_endian(2, 3).big_endian(3, 2);
             });
-            bitwise(list, mask);
-            compare(list, CMP_EQ, &network.octets());
+            compare(list, CMP_NEQ, &LOCAL.to_ne_bytes());
         }
-        Expression::KnownConnection => {
-            element(list, "ct", |data| {
-                data.big_endian(1, REGISTER).big_endian(2, 0); // NFTA_CT_DREG, NFTA_CT_KEY: the state
-            });
-            bitwise(list, CT_ESTABLISHED_OR_RELATED.to_ne_bytes());
-            compare(list, CMP_NEQ, &[0; 4]);
+        Expression::SourceInSet(set) => {
+            let (offset, length) = match family {
+                Family::Ip => (12, 4),
+                Family::Ip6 => (8, 16),
+            };
+            payload(list, REGISTER, (NETWORK_HEADER, offset, length));
+            lookup(list, set, None);
+        }
+        Expression::TranslateByPort(map) => {
+            meta(list, META_L4PROTO, REGISTER_32);
+            payload(list, REGISTER_32 + 1, (TRANSPORT_HEADER, 2, 2));
+            translate(family, list, map);
+        }
+        Expression::TranslateByAddress(map) => {
+            let (offset, length) = match family {
+                Family::Ip => (16, 4),
+                Family::Ip6 => (24, 16),
+            };
+            payload(list, REGISTER, (NETWORK_HEADER, offset, length));
+            meta(list, META_L4PROTO, REGISTER_32 + length / 4);
+            payload(list, REGISTER_32 + length / 4 + 1, (TRANSPORT_HEADER, 2, 2));
+            translate(family, list, map);
         }
         Expression::Masquerade => element(list, "masq", |_| {}),
         Expression::Accept => verdict(list, VERDICT_ACCEPT),
         Expression::Drop => verdict(list, VERDICT_DROP),
+        Expression::Return => verdict(list, VERDICT_RETURN),
     }
 }
 
@@ -191,10 +267,64 @@ fn link_name(list: &mut Message, key: u32, comparison: u32, name: &str) {
     let mut padded = [0; 16];
     let length = name.len().min(15); // Link names have at most 15 bytes.
     padded[..length].copy_from_slice(&name.as_bytes()[..length]);
-    element(list, "meta", |data| {
-        data.big_endian(1, REGISTER).big_endian(2, key); // NFTA_META_DREG, NFTA_META_KEY
-    });
+    meta(list, key, REGISTER);
     compare(list, comparison, &padded);
+}
+
+fn meta(list: &mut Message, key: u32, register: u32) {
+    element(list, "meta", |data| {
+        data.big_endian(1, register).big_endian(2, key); // NFTA_META_DREG, NFTA_META_KEY
+    });
+}
+
+/// Loads bytes of the packet, given by header, offset and length.
+fn payload(list: &mut Message, register: u32, (base, offset, length): (u32, u32, u32)) {
+    element(list, "payload", |data| {
+        // NFTA_PAYLOAD_DREG, _BASE, _OFFSET, _LEN
+        data.big_endian(1, register).big_endian(2, base).big_endian(3, offset).big_endian(4, length);
+    });
+}
+
+fn in_network(list: &mut Message, offset: u32, network: Ipv4Addr, prefix_len: u8) {
+    payload(list, REGISTER, (NETWORK_HEADER, offset, 4));
+    bitwise(list, u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0).to_be_bytes());
+    compare(list, CMP_EQ, &network.octets());
+}
+
+const CT_STATE: u32 = 0;
+const CT_STATUS: u32 = 2;
+
+/// Passes if a connection's state or status has one of the bits.
+fn connection(list: &mut Message, key: u32, bits: u32) {
+    element(list, "ct", |data| {
+        data.big_endian(1, REGISTER).big_endian(2, key); // NFTA_CT_DREG, NFTA_CT_KEY
+    });
+    bitwise(list, bits.to_ne_bytes());
+    compare(list, CMP_NEQ, &[0; 4]);
+}
+
+/// Looks the first register up in a set or a map, whose data goes to a register.
+fn lookup(list: &mut Message, set: &str, data_to: Option<u32>) {
+    element(list, "lookup", |data| {
+        data.text(1, set).big_endian(2, REGISTER); // NFTA_LOOKUP_SET, NFTA_LOOKUP_SREG
+        if let Some(register) = data_to {
+            data.big_endian(3, register); // NFTA_LOOKUP_DREG
+        }
+    });
+}
+
+fn translate(family: Family, list: &mut Message, map: &str) {
+    let address_quarters = match family {
+        Family::Ip => 1,
+        Family::Ip6 => 4,
+    };
+    lookup(list, map, Some(REGISTER));
+    element(list, "nat", |data| {
+        const DESTINATION: u32 = 1;
+        // NFTA_NAT_TYPE, NFTA_NAT_FAMILY, NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_REG_PROTO_MIN
+        data.big_endian(1, DESTINATION).big_endian(2, u32::from(family.number()));
+        data.big_endian(3, REGISTER).big_endian(5, REGISTER_32 + address_quarters);
+    });
 }
 
 fn compare(list: &mut Message, comparison: u32, value: &[u8]) {

@@ -130,3 +130,61 @@ fn list_of_many_links_is_complete() {
         assert_eq!(found.iter().filter(|link| link.kind.as_deref() == Some("bridge")).count(), 200);
     });
 }
+
+/// Returns what the nft program lists of a table, or none without the program.
+fn listed(family: &str, name: &str) -> Option<String> {
+    let ran = std::process::Command::new("nft").args(["list", "table", family, name]).output().ok()?;
+    Some(String::from_utf8(ran.stdout).expect("text"))
+}
+
+#[test]
+fn maps_translate_ports_and_change_by_elements() {
+    use netlink::nft::Family;
+    use netlink::nft::map::{self, Change, Element, Set, SetKind};
+    for (family, word, at, to) in [
+        (Family::Ip, "ip", "192.0.2.1:53", "10.0.0.2:80"),
+        (Family::Ip6, "ip6", "[2001:db8::1]:53", "[fd00::2]:80"),
+    ] {
+        isolated(move || {
+            let socket = Socket::netfilter().expect("opens");
+            let (at, to): (std::net::SocketAddr, _) =
+                (at.parse().expect("valid"), to.parse().expect("valid"));
+            let set = |name: &str, kind, elements| Set { name: name.into(), kind, elements };
+            let any = |range: std::ops::Range<u16>| -> Vec<_> {
+                range.map(|port| Element::port(6, port, to)).collect()
+            };
+            let table = map::Table {
+                family,
+                name: "naru-test".into(),
+                sets: vec![
+                    set("any", SetKind::Port, any(1000..1003)),
+                    set("exact", SetKind::AddressPort, vec![Element::address_port(17, at, to)]),
+                    set("networks", SetKind::Network, Element::network(to.ip(), 24)),
+                ],
+                chains: map::translating_chains("any", "exact", &[]),
+            };
+            map::replace(&socket, &table).expect("set");
+            map::replace(&socket, &table).expect("replaced");
+            let add = Change::Add { set: "any".into(), elements: any(2000..4000) };
+            map::change(&socket, family, "naru-test", &[add]).expect("added");
+            let again = Change::Add { set: "networks".into(), elements: Element::network(to.ip(), 24) };
+            map::change(&socket, family, "naru-test", &[again]).expect("one that is there is fine");
+            let remove = Change::Remove { set: "any".into(), elements: any(1000..3999) };
+            let error = map::change(&socket, family, "naru-test", &[remove]).expect_err("1003 is not there");
+            assert!(error.is_absent(), "{error}");
+            let remove = [1000..1003, 2000..3999]
+                .map(|range| Change::Remove { set: "any".into(), elements: any(range) });
+            map::change(&socket, family, "naru-test", &remove).expect("removed");
+            if let Some(text) = listed(word, "naru-test") {
+                let (host, port) = (to.ip(), to.port());
+                assert!(text.contains(&format!("elements = {{ tcp . 3999 : {host} . {port} }}")), "{text}");
+                assert!(text.contains(&format!("{} . udp . 53 : {host} . {port}", at.ip())), "{text}");
+                assert!(text.contains("fib daddr type != local return"), "{text}");
+                assert!(text.contains("map @any"), "{text}");
+                let network = if to.is_ipv4() { "10.0.0.0/24" } else { "fd00::/24" };
+                assert!(text.contains(&format!("elements = {{ {network} }}")), "{text}");
+            }
+            map::delete(&socket, family, "naru-test").expect("deleted");
+        });
+    }
+}

@@ -18,6 +18,7 @@ mod logs;
 mod mounts;
 mod network;
 mod on_demand;
+mod ports;
 mod resources;
 mod rest;
 mod run;

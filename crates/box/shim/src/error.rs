@@ -38,6 +38,9 @@ pub enum Error {
     /// The runtime could not do it.
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
+    /// No thread could be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// The control group could not be used.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
@@ -46,7 +49,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Sys(_) | Self::MissingDescriptor { .. } => Kind::Internal,
+            Self::Sys(_) | Self::MissingDescriptor { .. } | Self::Thread(_) => Kind::Internal,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Exhausted,
                 _ => Kind::Internal,
@@ -65,7 +68,11 @@ impl Fault for Error {
             Self::Runtime(source) => source.hint(),
             Self::Cgroup(source) => source.hint(),
             Self::CompressedLog => Some("leave out the log option compress".into()),
-            Self::Sys(_) | Self::File { .. } | Self::MissingDescriptor { .. } | Self::NotRunning => None,
+            Self::Sys(_)
+            | Self::File { .. }
+            | Self::MissingDescriptor { .. }
+            | Self::NotRunning
+            | Self::Thread(_) => None,
         }
     }
 }

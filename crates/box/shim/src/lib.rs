@@ -23,7 +23,10 @@
 //! engine has acknowledged and the last client has taken its output (one that takes nothing is dropped after ten minutes).
 //! From the acknowledgement on it touches nothing in the run directory: the container may be started again meanwhile.
 //!
-//! One thread, no async; memory is given back to the kernel once the container runs.
+//! **Published ports.** The supervisor holds the host's sockets of its container's ports, from before the program runs until
+//! it has ended: they stay reserved, and connections that are relayed go on, while no engine is there.
+//!
+//! One thread, and one more if ports are published; no async; memory is given back to the kernel once the container runs.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +36,9 @@ mod supervisor;
 mod birth;
 mod execs;
 mod task;
+
+mod ports;
+mod relay;
 
 mod client;
 mod control;

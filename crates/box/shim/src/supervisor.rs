@@ -5,6 +5,7 @@ use crate::control::{Control, Received};
 use crate::execs::Execs;
 use crate::machine::{Action, Event, Machine};
 use crate::output::Output;
+use crate::ports::Ports;
 use crate::task::Task;
 use crate::token::Token;
 use crate::{Error, record};
@@ -30,6 +31,7 @@ pub(crate) struct Supervisor {
     machine: Machine,
     container: Option<Container>,
     execs: Execs,
+    ports: Ports,
     next_client: u32,
     scratch: Vec<u8>,
     /// Much was done once: memory can be given back when the loop is back at its beginning.
@@ -69,6 +71,7 @@ impl Supervisor {
         let mut supervisor = Self {
             control: Control::new(&epoll, engine)?,
             execs: Execs::new(&epoll),
+            ports: Ports::default(),
             epoll,
             machine: Machine::new(),
             container: None,
@@ -166,8 +169,9 @@ impl Supervisor {
                 }
                 Ok(())
             }
-            Request::Exec(exec) => {
+            Request::Exec(mut exec) => {
                 let Some(container) = &mut self.container else { return Ok(()) };
+                keep_open_files(&mut exec.process, self.ports.original_open_files());
                 let client = (&mut self.next_client, fds);
                 self.execs.start(*exec, container, client, &mut self.control, Now::read());
                 self.bloated = true;
@@ -193,6 +197,13 @@ impl Supervisor {
                 };
                 if task.attach(id, socket, &attach, Instant::now()) {
                     self.control.report(&Report::Detached { exec });
+                }
+                Ok(())
+            }
+            Request::Ports { close, open } => {
+                // Without its relay a port can still be reached by all that the packet filter sends to the container.
+                if let Err(error) = self.ports.change(&close, open, fds) {
+                    crate::complain(&error, "published ports are not relayed");
                 }
                 Ok(())
             }
@@ -235,6 +246,7 @@ impl Supervisor {
                     }
                 }
                 Action::Persist(exit) => {
+                    self.ports.close_all(); // Before anyone is told: the next start may want them.
                     if let Some(container) = &mut self.container {
                         container.oom = None;
                         container.life.clean_up();
@@ -272,8 +284,12 @@ impl Supervisor {
             exit: machine.exit.clone(),
             execs: self.execs.running(),
             out_of_memory: machine.out_of_memory,
+            ports: self.ports.len(),
         };
         self.control.report(&Report::Hello(hello));
+        for report in self.ports.reports() {
+            self.control.report(&report);
+        }
         self.execs.report_again(&mut self.control);
     }
 
@@ -391,6 +407,16 @@ impl Supervisor {
             None => self.container.as_mut().map(|container| &mut container.task),
             Some(exec) => self.execs.named(exec),
         }
+    }
+}
+
+/// Gives an exec the limit of open files that this process had before it raised its own, unless it asks for another one.
+fn keep_open_files(process: &mut oci::runtime::Process, original: Option<(u64, u64)>) {
+    const KIND: &str = "RLIMIT_NOFILE";
+    if let Some((soft, hard)) = original
+        && process.rlimits.iter().all(|limit| limit.kind != KIND)
+    {
+        process.rlimits.push(oci::runtime::Rlimit { kind: KIND.to_owned(), soft, hard });
     }
 }
 

@@ -16,6 +16,24 @@ pub fn ignore_signal(signal: i32) -> Result<()> {
     Call("signal").check(returned, || format!("{signal}, SIG_IGN")).map(drop)
 }
 
+/// Raises this process's limit of open files to the highest that it may have; returns what it was: soft, hard.
+///
+/// Whoever starts programs gives them the old one: many a program still believes that descriptors are below 1024.
+///
+/// # Errors
+/// None that a process could meet.
+///
+/// # Source
+/// man 2 getrlimit, RLIMIT_NOFILE
+pub fn raise_open_files() -> Result<(u64, u64)> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let highest = Rlimit { current: before.maximum, maximum: before.maximum };
+    Call("setrlimit")
+        .result(setrlimit(Resource::Nofile, highest), || format!("RLIMIT_NOFILE, {:?}", before.maximum))?;
+    Ok((before.current.unwrap_or(u64::MAX), before.maximum.unwrap_or(u64::MAX)))
+}
+
 /// Gives all memory back to the kernel that the process does not need while it waits: the free heap, the stack below the
 /// caller, and its code, which the kernel maps again piece by piece as it is executed.
 ///

@@ -18,6 +18,7 @@ pub mod ns;
 pub mod process;
 
 pub mod epoll;
+pub mod inet;
 pub mod pipe;
 pub mod socket;
 pub mod tty;

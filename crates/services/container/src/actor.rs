@@ -11,6 +11,7 @@ mod birth;
 mod effects;
 mod found;
 mod health;
+mod publishing;
 mod reports;
 mod update;
 
@@ -59,6 +60,8 @@ pub(crate) struct Actor {
     persisting: Option<JoinHandle<Result<(), store::Error>>>,
     health: HealthWatch,
     endpoint: Option<EndpointView>,
+    /// What is published at it.
+    ports: Vec<network::Published>,
     timeline: Timeline,
     /// When the container was let go, until it says that it runs.
     released: Option<Begun>,
@@ -101,9 +104,11 @@ pub(crate) fn spawn(
     let machine = Machine::new(record.policy(), record.run.clone());
     let directory = context.directory(&id);
     let endpoint = adopted.as_ref().and_then(|_| context.parts.network.endpoint(&id));
+    let ports = context.parts.network.published(&id);
     let fixed = Fixed { config: Arc::new(record.config.clone()), host: Arc::new(record.host.clone()) };
     let health = HealthWatch::new(&record);
-    let live = Live { endpoint: endpoint.clone(), exec_ids: Vec::new(), health: health.shown() };
+    let (exec_ids, health_view) = (Vec::new(), health.shown());
+    let live = Live { endpoint: endpoint.clone(), ports: ports.clone(), exec_ids, health: health_view };
     let view = Arc::new(view(context, &record, &fixed, &machine, &rootfs, live)?);
     let shared = Arc::new(Shared {
         id,
@@ -132,6 +137,7 @@ pub(crate) fn spawn(
         persisting: None,
         health,
         endpoint,
+        ports,
         timeline: Timeline::default(),
         released: None,
     };
@@ -285,6 +291,7 @@ impl Actor {
         self.follow_health();
         let live = Live {
             endpoint: self.endpoint.clone(),
+            ports: self.ports.clone(),
             exec_ids: self.shared.execs.running(),
             health: self.health.shown(),
         };
@@ -305,6 +312,7 @@ impl Actor {
 /// What a view has that is neither in the record nor in the machine.
 struct Live {
     endpoint: Option<EndpointView>,
+    ports: Vec<network::Published>,
     exec_ids: Vec<refs::ExecId>,
     health: Option<crate::view::Health>,
 }
@@ -345,6 +353,7 @@ fn view(
         paths: birth::paths(record, &directory),
         mounts: crate::view::mounts(&record.host),
         endpoint: live.endpoint,
+        ports: live.ports,
         exec_ids: live.exec_ids,
         id,
     })

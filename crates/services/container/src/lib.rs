@@ -41,6 +41,7 @@ mod shared;
 mod create;
 mod etc_files;
 mod oci_spec;
+mod ports;
 mod user;
 
 mod crash;

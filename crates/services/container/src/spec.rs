@@ -139,6 +139,12 @@ pub struct HostConfig {
     pub cgroup_parent: String,
     /// The network.
     pub network: NetworkMode,
+    /// Published ports: by port of the container (`80/tcp`), where on the host.
+    #[serde(default)]
+    pub port_bindings: BTreeMap<String, Vec<PortBinding>>,
+    /// All exposed ports are published at ports of the engine's choice (`-P`).
+    #[serde(default)]
+    pub publish_all_ports: bool,
     /// `name:address` lines of /etc/hosts; the address may be `host-gateway`.
     pub extra_hosts: Vec<String>,
     /// Name servers; empty for the host's.
@@ -339,6 +345,15 @@ pub enum NetworkMode {
     Container(String),
 }
 
+/// Where a port is published, as the user wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortBinding {
+    /// An address of the host; empty for the engine's default.
+    pub host_ip: String,
+    /// A port, a range, or empty or `0` for any.
+    pub host_port: String,
+}
+
 /// Where output is logged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogConfig {
@@ -389,6 +404,8 @@ pub(crate) mod testing {
             cgroupns: None,
             cgroup_parent: String::new(),
             network: NetworkMode::Bridge,
+            port_bindings: BTreeMap::new(),
+            publish_all_ports: false,
             extra_hosts: Vec::new(),
             dns: Vec::new(),
             dns_search: Vec::new(),

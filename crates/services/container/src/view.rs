@@ -41,6 +41,8 @@ pub struct ContainerView {
     pub mounts: Vec<MountView>,
     /// Its endpoint while it runs on the bridge.
     pub endpoint: Option<EndpointView>,
+    /// Its published ports while it runs.
+    pub ports: Vec<network::Published>,
     /// Execs that run.
     pub exec_ids: Vec<ExecId>,
 }

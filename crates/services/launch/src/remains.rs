@@ -3,7 +3,7 @@
 use crate::shim::Child;
 use crate::{Error, Launcher, Shim};
 use refs::ContainerId;
-use shimwire::{EXIT_FILE, ExitRecord, Hello, Report, SOCKET_FILE};
+use shimwire::{EXIT_FILE, ExitRecord, Hello, PublishedPort, Report, SOCKET_FILE};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is left of a container in its run directory.
 #[derive(Debug)]
 pub enum Remains {
-    /// Its supervisor lives.
-    Connected(Shim, Box<Hello>),
+    /// Its supervisor lives, and holds these ports.
+    Connected(Shim, Box<Hello>, Vec<PublishedPort>),
     /// Its supervisor is gone and left an exit record.
     Exited(ExitRecord),
     /// Neither.
@@ -40,7 +40,9 @@ impl Launcher {
                         return Err(Error::Version { id: id.to_string(), version: hello.version });
                     }
                     shim.sender.version = hello.version;
-                    return Ok(Remains::Connected(shim, Box::new(hello)));
+                    if let Some(ports) = ports(&mut shim, hello.ports).await {
+                        return Ok(Remains::Connected(shim, Box::new(hello), ports));
+                    }
                 }
                 // It ended while we connected: its exit record tells the rest.
                 Ok(None) => {}
@@ -65,6 +67,18 @@ impl Launcher {
     pub fn exit_record(&self, id: &ContainerId) -> Result<Option<ExitRecord>, Error> {
         read_exit_record(&self.run_directory(id).join(EXIT_FILE))
     }
+}
+
+/// Reads which ports a supervisor holds, which follow its greeting; none if it ended meanwhile.
+async fn ports(shim: &mut Shim, count: usize) -> Option<Vec<PublishedPort>> {
+    let mut found = Vec::new();
+    while found.len() < count {
+        match tokio::time::timeout(PATIENCE, shim.reports.recv()).await {
+            Ok(Some(Report::Ports { ports })) => found.extend(ports),
+            Ok(Some(_) | None) | Err(_) => return None,
+        }
+    }
+    Some(found)
 }
 
 fn read_exit_record(path: &Path) -> Result<Option<ExitRecord>, Error> {

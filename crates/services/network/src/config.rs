@@ -1,7 +1,7 @@
 //! What the operator can choose.
 
 use crate::Subnet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The settings of the default bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct NetworkConfig {
     pub ip_forward: bool,
     /// Whether containers reach the outside with the host's address.
     pub ip_masq: bool,
+    /// The host's address at which ports are published that name none; none for all addresses.
+    pub publish_address: Option<IpAddr>,
     /// How many network namespaces are kept prepared.
     pub prepared: usize,
 }
@@ -36,6 +38,7 @@ impl Default for NetworkConfig {
             mtu: 1500,
             ip_forward: true,
             ip_masq: true,
+            publish_address: None,
             prepared: 4,
         }
     }

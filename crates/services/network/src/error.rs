@@ -1,7 +1,10 @@
 //! What can go wrong with networks.
 
+use crate::ports::{Holder, Protocol};
 use error::{Fault, Kind};
+use refs::ContainerId;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// A failure of the network service.
@@ -41,6 +44,55 @@ pub enum Error {
     /// The container is attached already.
     #[error("container {0} is already attached to a network")]
     Attached(String),
+    /// Neither tcp, udp nor sctp.
+    #[error("invalid proto: {0}")]
+    Protocol(String),
+    /// Another container has the port of the host.
+    #[error("Bind for {host} failed: port is already allocated")]
+    PortTaken {
+        /// The host's address and port.
+        host: SocketAddr,
+        /// Who has it.
+        owner: ContainerId,
+    },
+    /// All ports of a range are taken.
+    #[error("all ports are allocated: there is no free {protocol} port from {first} to {last}")]
+    PortsExhausted {
+        /// The protocol.
+        protocol: Protocol,
+        /// The first port of the range.
+        first: u16,
+        /// Its last port.
+        last: u16,
+    },
+    /// The host refused a port.
+    #[error("failed to bind host port for {host}:{container}/{protocol}: {}{holder}", errno_text(source))]
+    PortBind {
+        /// The protocol.
+        protocol: Protocol,
+        /// The host's address and port.
+        host: SocketAddr,
+        /// Where it was to lead.
+        container: String,
+        /// Who has it, if somebody has.
+        holder: Holder,
+        /// Why; part of the text.
+        source: sys::Error,
+    },
+    /// The kernel lacks the protocol or the address family.
+    #[error("cannot publish {host}/{protocol}: this kernel does not have the protocol")]
+    ProtocolUnsupported {
+        /// The protocol.
+        protocol: Protocol,
+        /// The host's address and port.
+        host: SocketAddr,
+        /// Why.
+        #[source]
+        source: sys::Error,
+    },
+    /// The container has no address.
+    #[error("cannot publish ports of a container without an address")]
+    NoAddressToPublish,
     /// A kernel setting could not be read or written.
     #[error("cannot set {} to {value}", .path.display())]
     Sysctl {
@@ -89,10 +141,26 @@ pub enum Error {
     Closed,
 }
 
+/// Returns the kernel's reason in Docker's words.
+fn errno_text(source: &sys::Error) -> String {
+    match source.errno {
+        sys::Errno::ADDRINUSE => "address already in use".to_owned(),
+        sys::Errno::ADDRNOTAVAIL => "cannot assign requested address".to_owned(),
+        sys::Errno::ACCESS => "permission denied".to_owned(),
+        _ => source.to_string(),
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Subnet(_) | Self::BridgeName(_) | Self::Ambiguous(_) => Kind::InvalidArgument,
+            Self::Subnet(_) | Self::BridgeName(_) | Self::Ambiguous(_) | Self::Protocol(_) => {
+                Kind::InvalidArgument
+            }
+            // As Docker answers it: status 500, exit code 125.
+            Self::PortTaken { .. } | Self::PortsExhausted { .. } | Self::PortBind { .. } => Kind::Internal,
+            Self::ProtocolUnsupported { .. } => Kind::Unavailable,
+            Self::NoAddressToPublish => Kind::InvalidArgument,
             Self::NotFound(_) => Kind::NotFound,
             Self::NameTaken { .. } => Kind::AlreadyExists,
             Self::Attached(_) => Kind::Conflict,
@@ -132,6 +200,9 @@ impl Fault for Error {
                 sys::Errno::NOSPC => Some("raise the limit: `sysctl user.max_net_namespaces`".into()),
                 _ => Some("run the engine as root".into()),
             },
+            Self::PortTaken { .. } | Self::PortBind { .. } => {
+                Some("publish another port of the host with -p, or end who has this one".into())
+            }
             Self::Netlink { source, .. } => source.hint(),
             Self::Store(source) => source.hint(),
             _ => None,

@@ -11,6 +11,8 @@ use netlink::nft::{Chain, Expression, Hook, Table};
 pub(crate) fn table(config: &NetworkConfig, subnet: Subnet) -> Table {
     let bridge = || config.bridge_name.clone();
     let forward = vec![
+        // Published ports: whatever was translated to a container was meant to reach it.
+        vec![Expression::OutputIs(bridge()), Expression::DestinationTranslated, Expression::Accept],
         vec![Expression::OutputIs(bridge()), Expression::KnownConnection, Expression::Accept],
         vec![Expression::InputIs(bridge()), Expression::Accept],
         vec![Expression::OutputIs(bridge()), Expression::Drop],

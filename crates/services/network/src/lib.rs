@@ -11,7 +11,7 @@
 //! What is attached is not stored: the links and the namespaces of the running containers are the truth, and
 //! [`Network::reconcile`] reads it back after a restart of the engine. Only the networks themselves are records.
 //!
-//! Not here: publishing ports, user-defined networks, DNS. `--network host` and `container:` need no attachment.
+//! Not here: user-defined networks, DNS. `--network host` and `container:` need no attachment.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ mod subnet;
 mod bridge;
 mod endpoint;
 mod firewall;
+mod ports;
 mod sandbox;
 
 mod reaper;
@@ -37,6 +38,7 @@ mod error;
 
 pub use config::NetworkConfig;
 pub use error::Error;
+pub use ports::{Holder, PortRequest, Protocol, Published, Reserved};
 pub use service::{Namespace, Network};
 pub use subnet::Subnet;
 pub use view::{Counters, EndpointView, NetworkView};

@@ -2,12 +2,14 @@
 
 use crate::bridge::{self, Bridge};
 use crate::ipam::Addresses;
+use crate::ports::{Ports, Target};
 use crate::reaper::Reaper;
 use crate::reconcile::{self, Found};
 use crate::record::{Record, SubnetRecord};
 use crate::sandbox::{Pool, Sandbox};
 use crate::view::mac_text;
 use crate::{Counters, EndpointView, Error, NetworkConfig, NetworkView, endpoint, ipam, record};
+use crate::{PortRequest, Published, Reserved};
 use blocking::Blocking;
 use netlink::{Socket, link};
 use refs::{ContainerId, Timestamp};
@@ -45,6 +47,7 @@ struct Inner {
     blocking: Blocking,
     pool: Pool,
     reaper: Reaper,
+    ports: Ports,
     /// Held while the kernel is asked; taken before `state` if both are needed.
     host: Mutex<Option<Host>>,
     /// Held for moments.
@@ -85,7 +88,8 @@ impl Network {
         let pool = Pool::start(config.prepared)?;
         let state = Mutex::new(State { networks, addresses: None, attached: BTreeMap::new() });
         let reaper = Reaper::start();
-        let inner = Inner { config, store, blocking, pool, reaper, host: Mutex::new(None), state };
+        let ports = Ports::new(&config.bridge_name, config.publish_address);
+        let inner = Inner { config, store, blocking, pool, reaper, ports, host: Mutex::new(None), state };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -120,7 +124,60 @@ impl Network {
     /// Forgets a container's attachment and frees its address. Returns at once; the devices go in the background.
     /// A container that is not attached is fine.
     pub async fn detach(&self, container: &ContainerId) {
+        // First the ports: nothing may lead to an address that somebody else gets next.
+        if !self.published(container).is_empty() {
+            let (inner, id) = (Arc::clone(&self.inner), container.clone());
+            self.inner.blocking.run(move || inner.ports.unpublish(&id, |_| true)).await;
+        }
         self.inner.detach(container);
+    }
+
+    /// Publishes ports of a container that is connected. The sockets are the caller's to keep: a port is reserved as long as
+    /// its socket is open.
+    ///
+    /// # Errors
+    /// Internal with Docker's texts if a port is taken; Unavailable for a protocol that the kernel lacks. None of these
+    /// ports is published then.
+    pub async fn publish(
+        &self,
+        container: &ContainerId,
+        requests: Vec<PortRequest>,
+    ) -> Result<Vec<Reserved>, Error> {
+        let (inner, container) = (Arc::clone(&self.inner), container.clone());
+        let publish = move || {
+            let target = inner.target(&container).ok_or(Error::NoAddressToPublish)?;
+            inner.ports.publish(&container, &target, &requests)
+        };
+        self.inner.blocking.run(publish).await
+    }
+
+    /// Gives up those of a container's published ports that are named, and returns them.
+    pub async fn unpublish(&self, container: &ContainerId, named: Vec<Published>) -> Vec<Published> {
+        let (inner, container) = (Arc::clone(&self.inner), container.clone());
+        let unpublish = move || inner.ports.unpublish(&container, |port| named.contains(port));
+        self.inner.blocking.run(unpublish).await
+    }
+
+    /// Returns a container's published ports.
+    pub fn published(&self, container: &ContainerId) -> Vec<Published> {
+        self.inner.ports.of(container)
+    }
+
+    /// Learns after a restart of the engine which ports the supervisors of running containers hold, and makes the packet
+    /// filter agree with that. To be called after [`Self::reconcile`].
+    ///
+    /// # Errors
+    /// Unavailable without nf_tables, if ports are published; Internal if the kernel refuses something.
+    pub async fn reconcile_ports(&self, held: Vec<(ContainerId, Vec<Published>)>) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        let adopt = move || {
+            let with_target = |(container, ports): (ContainerId, Vec<Published>)| {
+                let target = inner.target(&container)?;
+                Some((container, target, ports))
+            };
+            inner.ports.adopt(held.into_iter().filter_map(with_target).collect())
+        };
+        self.inner.blocking.run(adopt).await
     }
 
     /// Learns after a restart of the engine which containers are attached to the bridge, from their namespaces, and
@@ -239,6 +296,13 @@ impl Inner {
         let found = Endpoint { address, prefix_len: subnet.prefix_len, mac: ipam::mac(address), outside };
         state.attached.insert(container.clone(), found.clone());
         Ok(found)
+    }
+
+    /// Returns where the published ports of a container lead.
+    fn target(&self, container: &ContainerId) -> Option<Target> {
+        let state = self.state();
+        let found = state.attached.get(container)?;
+        Some(Target { v4: Some((found.address, found.prefix_len)), v6: None, link: found.outside.clone() })
     }
 
     fn detach(&self, container: &ContainerId) {

@@ -303,9 +303,9 @@ mod tests {
 
     #[test]
     fn flag_that_is_not_there_yet_is_refused_by_name() {
-        let failure = failure(&["run", "-p", "80:80", "busybox"]);
+        let failure = failure(&["run", "--gpus", "all", "busybox"]);
         assert_eq!(failure.code, 125);
-        assert!(failure.text.starts_with("-p (--publish) is not supported: "), "{}", failure.text);
+        assert!(failure.text.starts_with("--gpus is not supported: "), "{}", failure.text);
     }
 
     #[test]

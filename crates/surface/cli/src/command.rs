@@ -36,6 +36,7 @@ pub(crate) enum Arity {
     Exactly(usize),
     AtLeast(usize),
     AtMost(usize),
+    Between(usize, usize),
 }
 
 /// What a command's arguments are.
@@ -120,7 +121,11 @@ impl Arity {
             Self::AtMost(n) if given > n => {
                 Err((format!("'{path}' requires at most {n} {}", plural(n)), "See"))
             }
-            Self::None | Self::Exactly(_) | Self::AtLeast(_) | Self::AtMost(_) => Ok(()),
+            Self::Between(least, most) if !(least..=most).contains(&given) => {
+                let text = format!("'{path}' requires at least {least} and at most {most} {}", plural(most));
+                Err((text, "See"))
+            }
+            Self::None | Self::Exactly(_) | Self::AtLeast(_) | Self::AtMost(_) | Self::Between(..) => Ok(()),
         }
     }
 }

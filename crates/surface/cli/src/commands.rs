@@ -12,6 +12,7 @@ mod info;
 mod inspect;
 mod kill;
 mod logs;
+mod port;
 pub(crate) mod prune;
 mod ps;
 mod pull;
@@ -50,6 +51,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("kill", &kill::KILL),
         Entry::command("logs", &logs::LOGS),
         Entry::command("pause", &each::PAUSE),
+        Entry::command("port", &port::PORT),
         Entry::command("ps", &ps::PS),
         Entry::command("pull", &pull::PULL),
         Entry::command("rename", &rename::RENAME),
@@ -84,6 +86,7 @@ const CONTAINER: Menu = Menu {
         Entry::command("logs", &logs::LOGS),
         Entry::command("ls", &ps::PS).hidden(&["list", "ps"]),
         Entry::command("pause", &each::PAUSE),
+        Entry::command("port", &port::PORT),
         Entry::command("prune", &prune::CONTAINER_PRUNE),
         Entry::command("rename", &rename::RENAME),
         Entry::command("restart", &stop::RESTART),
@@ -150,7 +153,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("network", NETWORK),
     ("node", SWARM),
     ("plugin", "there are no plugins"),
-    ("port", "ports cannot be published yet"),
     ("prune", "it does not exist yet; `naru container prune` and `naru system prune` do"),
     ("push", "images cannot be pushed yet"),
     ("save", ARCHIVE),

@@ -152,7 +152,7 @@ fn in_command(command: &'static Command, words: Vec<String>) -> Place {
     }
     let most = match command.arity {
         Arity::None => 0,
-        Arity::Exactly(n) | Arity::AtMost(n) => n,
+        Arity::Exactly(n) | Arity::AtMost(n) | Arity::Between(_, n) => n,
         Arity::AtLeast(_) => usize::MAX,
     };
     if arguments < most { Place::Arguments(command) } else { Place::Flags(command.flags) }

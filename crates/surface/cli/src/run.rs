@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod flags;
 mod mounts;
 mod options;
+pub(crate) mod ports;
 mod resolve;
 
 pub(crate) use options::{environment, restart};

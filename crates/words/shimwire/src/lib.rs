@@ -24,6 +24,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The version of this protocol. An engine speaks this one and the two before it.
@@ -80,6 +81,11 @@ pub enum Request {
     /// acknowledged as well. An exec's client sees the end of its connection only after this (or after one second): it
     /// asks for the exit code at once.
     Ack { exec: Option<String> },
+    /// Takes published ports on, and gives others up. Descriptors: the host's socket of each opened port that has one
+    /// (`socket`), in this order. The supervisor holds the sockets, so that a port stays reserved while no engine is
+    /// there, and relays what reaches them: connections of the host's loopback, and those of the other address family.
+    /// All others go through the packet filter and never come near them.
+    Ports { close: Vec<HostPort>, open: Vec<PublishedPort> },
 }
 
 /// From the supervisor to the engine.
@@ -106,7 +112,44 @@ pub enum Report {
     OutOfMemory,
     /// The container ended, its output is in the log, and the exit record is on disk.
     Exited(ExitRecord),
+    /// Ports that the supervisor holds; follows [`Hello`], in parts, until [`Hello::ports`] were named.
+    Ports { ports: Vec<PublishedPort> },
 }
+
+/// The transport protocol of a published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP, which is never relayed.
+    Sctp,
+}
+
+/// A port of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HostPort {
+    /// The protocol.
+    pub protocol: Transport,
+    /// The address, 0.0.0.0 or [::] for all of the family, with the port.
+    pub host: SocketAddr,
+}
+
+/// A published port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// The port of the host.
+    pub at: HostPort,
+    /// Where it leads: the container's address and port.
+    pub to: SocketAddr,
+    /// A socket of the host reserves it.
+    pub socket: bool,
+}
+
+/// How many ports one message names at most: no more descriptors travel with one message.
+pub const PORTS_PER_MESSAGE: usize = 60;
 
 /// All that the supervisor needs to make a container.
 #[derive(Debug, Serialize, Deserialize)]
@@ -214,6 +257,9 @@ pub struct Hello {
     pub execs: Vec<RunningExec>,
     /// Whether the kernel has killed a process for want of memory.
     pub out_of_memory: bool,
+    /// How many published ports it holds: [`Report::Ports`] name them next.
+    #[serde(default)]
+    pub ports: usize,
 }
 
 /// An exec that runs.

@@ -107,13 +107,23 @@ impl Actor {
             timeline.end(begun, "create", "");
             answer
         };
-        let (answer, connected) = tokio::join!(create, self.connect(namespace));
+        let connect = async {
+            let endpoint = self.connect(namespace).await?;
+            let ports = match &endpoint {
+                Some(endpoint) => self.publish_ports(endpoint, &sender).await,
+                None => Ok(Vec::new()),
+            };
+            Ok::<_, Error>((endpoint, ports))
+        };
+        let (answer, connected) = tokio::join!(create, connect);
         (self.shim, self.reports) = (Some(sender), Some(reports));
         // The endpoint first: whatever else failed, it has to be given back.
-        self.endpoint = connected?;
+        let (endpoint, ports) = connected?;
+        self.endpoint = endpoint;
         if let Some(endpoint) = &self.endpoint {
             self.publish_network("connect", endpoint);
         }
+        self.ports = ports?;
         let pid = answer.unwrap_or(Err(Error::Launch(launch::Error::Lost)))?;
         self.write_hosts(&others).await?;
         self.context.crash.after("Create");

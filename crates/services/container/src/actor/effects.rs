@@ -224,6 +224,7 @@ impl Actor {
 
     async fn detach_network(&mut self) {
         self.context.parts.network.detach(&self.shared.id).await;
+        self.ports = Vec::new();
         if let Some(endpoint) = self.endpoint.take() {
             self.publish_network("disconnect", &endpoint);
         }

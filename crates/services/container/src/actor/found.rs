@@ -8,7 +8,7 @@ use crate::machine::Found;
 use cgroup::Cgroup;
 use launch::{Remains, Shim};
 use refs::ContainerId;
-use shimwire::{Hello, Request, State};
+use shimwire::{Hello, PublishedPort, Request, State};
 use std::time::Duration;
 
 /// How long a supervisor may take to end once it was killed.
@@ -23,6 +23,8 @@ pub(crate) struct Adopted {
     pub(crate) found: Found,
     /// The supervisor, if it lives.
     pub(crate) shim: Option<(Shim, Box<Hello>)>,
+    /// The published ports that it holds.
+    pub(crate) ports: Vec<PublishedPort>,
 }
 
 /// Connects to a container's supervisor, or reads what it left.
@@ -38,10 +40,12 @@ pub(crate) async fn adopt(context: &Context, id: &ContainerId, cgroup_path: &str
         }
         Err(error) => return Err(error.into()),
     };
-    let (shim, hello) = match remains {
-        Remains::Nothing => return Ok(Adopted { found: Found::Nothing, shim: None }),
-        Remains::Exited(record) => return Ok(Adopted { found: Found::Ended(exit_of(record)), shim: None }),
-        Remains::Connected(shim, hello) => (shim, hello),
+    let (shim, hello, ports) = match remains {
+        Remains::Nothing => return Ok(Adopted { found: Found::Nothing, shim: None, ports: Vec::new() }),
+        Remains::Exited(record) => {
+            return Ok(Adopted { found: Found::Ended(exit_of(record)), shim: None, ports: Vec::new() });
+        }
+        Remains::Connected(shim, hello, ports) => (shim, hello, ports),
     };
     let found = match (hello.state, &hello.exit, hello.pid) {
         (_, Some(exit), _) => Found::Ended(exit_of(exit.clone())),
@@ -53,10 +57,10 @@ pub(crate) async fn adopt(context: &Context, id: &ContainerId, cgroup_path: &str
         }
         (State::Empty | State::Created | State::Running | State::Exited, None, _) => {
             end(&shim).await?;
-            return Ok(Adopted { found: Found::Unreleased, shim: None });
+            return Ok(Adopted { found: Found::Unreleased, shim: None, ports: Vec::new() });
         }
     };
-    Ok(Adopted { found, shim: Some((shim, hello)) })
+    Ok(Adopted { found, shim: Some((shim, hello)), ports })
 }
 
 /// Kills a supervisor, and what it has made with it.
@@ -76,7 +80,7 @@ pub(crate) async fn end(shim: &Shim) -> Result<(), Error> {
 impl Actor {
     /// Takes over the supervisor and the execs that an earlier engine started.
     pub(super) fn take_over(&mut self, adopted: Adopted) -> Found {
-        let Adopted { found, shim } = adopted;
+        let Adopted { found, shim, .. } = adopted;
         let Some((Shim { sender, reports }, hello)) = shim else { return found };
         let run_directory = self.context.parts.launcher.run_directory(&self.shared.id);
         for (id, stored) in StoredExec::read_all(&run_directory) {

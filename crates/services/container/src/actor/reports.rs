@@ -10,8 +10,8 @@ use shimwire::{Failed, Report, Request};
 impl Actor {
     pub(super) async fn report(&mut self, report: Report) {
         match report {
-            // The first message of each connection; whoever made it has read it, or knows what it would say.
-            Report::Hello(_) | Report::Created { .. } => {}
+            // The first messages of each connection; whoever made it has read it, or knows what it would say.
+            Report::Hello(_) | Report::Ports { .. } | Report::Created { .. } => {}
             Report::Started { started_at } => self.handle(Event::Started { at: started_at }).await,
             Report::Failed(failed) => {
                 self.timeline.end(Begun::now(), "start failed", failed.message.clone());

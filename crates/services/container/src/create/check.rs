@@ -5,6 +5,7 @@ use crate::Error;
 use crate::etc_files::split_extra_host;
 use crate::facts::HostFacts;
 use crate::oci_spec;
+use crate::ports;
 use crate::spec::{Config, HostConfig, Mount, NamespaceMode, NetworkMode, RestartPolicy};
 use refs::Signal;
 use std::collections::BTreeSet;
@@ -39,8 +40,12 @@ pub(crate) fn check(config: &Config, host: &mut HostConfig, facts: &HostFacts) -
     check_host(config, host)?;
     oci_spec::check_capabilities(host)?;
     check_mounts(host)?;
+    check_ports(config, host)?;
     let mut warnings = limits::check(&mut host.resources, facts, limits::Purpose::Create)?;
     warnings.extend(oci_spec::warnings(host, facts));
+    if host.network == NetworkMode::Host && publishes(host) {
+        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    }
     Ok(warnings)
 }
 
@@ -118,6 +123,26 @@ fn check_host(config: &Config, host: &HostConfig) -> Result<(), Error> {
         }
     }
     check_sysctls(host)
+}
+
+fn publishes(host: &HostConfig) -> bool {
+    host.port_bindings.values().any(|bindings| !bindings.is_empty())
+}
+
+fn check_ports(config: &Config, host: &HostConfig) -> Result<(), Error> {
+    if matches!(host.network, NetworkMode::Container(_)) {
+        let what = if publishes(host) || host.publish_all_ports {
+            "port publishing"
+        } else if !config.exposed_ports.is_empty() {
+            "port exposing"
+        } else {
+            return Ok(());
+        };
+        return Err(Error::invalid(format!(
+            "conflicting options: {what} and the container type network mode"
+        )));
+    }
+    ports::requests(config, host).map(drop)
 }
 
 fn check_sysctls(host: &HostConfig) -> Result<(), Error> {

@@ -92,7 +92,7 @@ pub(super) fn live(context: &Context) -> Vec<(ContainerId, u32)> {
 /// Ends a container of which only the id is known.
 pub(super) async fn end(context: &Context, id: &ContainerId) -> Result<(), Error> {
     // One that speaks a newer protocol is not asked: its cgroup is killed, and it ends by itself.
-    if let Ok(Remains::Connected(shim, _)) = context.parts.launcher.adopt(id).await {
+    if let Ok(Remains::Connected(shim, _, _)) = context.parts.launcher.adopt(id).await {
         actor::end(&shim).await?;
     }
     let path = oci_spec::default_cgroup_path(&context.settings.cgroup_parent, id.as_str());

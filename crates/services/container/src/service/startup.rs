@@ -47,6 +47,10 @@ pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
     let mut live = live(&found);
     live.extend(broken::live(context));
     context.parts.network.reconcile(&live).await?;
+    if let Err(error) = context.parts.network.reconcile_ports(held(&found)).await {
+        // The containers go on; what is wrong is said again when the next port is published.
+        tracing::error!(error = %error::chain(&error), "published ports are not in the packet filter");
+    }
     for (record, rootfs, adopted) in found {
         let id = ContainerId::parse(&record.id)?;
         context.index_mut().reserve(&record.name, &id)?;
@@ -110,6 +114,16 @@ fn live(found: &[(Record, Rootfs, Adopted)]) -> Vec<(ContainerId, u32)> {
         (record.host.network == NetworkMode::Bridge).then_some((id, u32::try_from(pid).ok()?))
     };
     found.iter().filter_map(is_live).collect()
+}
+
+/// Returns the ports that supervisors of running containers hold.
+fn held(found: &[(Record, Rootfs, Adopted)]) -> Vec<(ContainerId, Vec<network::Published>)> {
+    let ports = |(record, _, adopted): &(Record, Rootfs, Adopted)| {
+        let id = ContainerId::parse(&record.id).ok()?;
+        let ports: Vec<_> = adopted.ports.iter().map(crate::ports::from_shim).collect();
+        (matches!(adopted.found, Found::Running { .. }) && !ports.is_empty()).then_some((id, ports))
+    };
+    found.iter().filter_map(ports).collect()
 }
 
 async fn remove_orphans(context: &Arc<Context>, known: &BTreeSet<String>) -> Result<(), Error> {

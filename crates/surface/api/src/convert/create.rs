@@ -306,8 +306,6 @@ mod tests {
     #[test]
     fn fields_that_are_not_there_yet_are_refused_by_name() {
         let cases = [
-            (host(r#""PortBindings":{"80/tcp":[{"HostPort":"8080"}]}"#), "HostConfig.PortBindings"),
-            (host(r#""PublishAllPorts":true"#), "HostConfig.PublishAllPorts"),
             (host(r#""Links":["a:b"]"#), "HostConfig.Links"),
             (host(r#""VolumesFrom":["a"]"#), "HostConfig.VolumesFrom"),
             (host(r#""StorageOpt":{"size":"1G"}"#), "HostConfig.StorageOpt"),
@@ -343,6 +341,18 @@ mod tests {
             );
             assert_eq!(error::Fault::kind(&error), error::Kind::Unimplemented);
         }
+    }
+
+    #[test]
+    fn port_bindings_are_kept_as_they_were_written() {
+        let body = host(
+            r#""PortBindings":{"80/tcp":[{"HostIp":"::1","HostPort":"8-9"}],"1":null},"PublishAllPorts":true"#,
+        );
+        let spec = read(&body).unwrap();
+        let binding = container::spec::PortBinding { host_ip: "::1".into(), host_port: "8-9".into() };
+        let expected = [("1".to_owned(), vec![]), ("80/tcp".to_owned(), vec![binding])];
+        assert_eq!(spec.host.port_bindings, expected.into());
+        assert!(spec.host.publish_all_ports);
     }
 
     #[test]

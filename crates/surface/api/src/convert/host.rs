@@ -6,9 +6,10 @@
 use super::mounts;
 use crate::error::{Error, invalid, unsupported};
 use container::spec::{
-    CgroupNamespace, Device, HostConfig, IpcMode, LogConfig, NamespaceMode, NetworkMode, Resources,
-    RestartPolicy, Seccomp, Ulimit,
+    CgroupNamespace, Device, HostConfig, IpcMode, LogConfig, NamespaceMode, NetworkMode, PortBinding,
+    Resources, RestartPolicy, Seccomp, Ulimit,
 };
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use wire::host_config as wired;
@@ -54,6 +55,8 @@ pub(crate) fn host_config(wire: wired::HostConfig) -> Result<HostConfig, Error> 
         cgroupns: cgroupns(&wire.cgroupns_mode)?,
         cgroup_parent: wire.cgroup_parent.clone(),
         network: network_mode(&wire.network_mode)?,
+        port_bindings: port_bindings(wire.port_bindings.as_ref()),
+        publish_all_ports: wire.publish_all_ports,
         extra_hosts: wire.extra_hosts.clone().unwrap_or_default(),
         dns: addresses(wire.dns.as_deref().unwrap_or_default())?,
         dns_search: wire.dns_search.clone().unwrap_or_default(),
@@ -75,16 +78,7 @@ fn refuse_unsupported(wire: &wired::HostConfig) -> Result<(), Error> {
     fn any<T>(list: &Option<Vec<T>>) -> bool {
         list.as_ref().is_some_and(|list| !list.is_empty())
     }
-    if wire.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty()) {
-        return Err(Error::UnsupportedField {
-            field: "HostConfig.PortBindings".into(),
-            hint: Some(
-                "publishing ports is not there yet; the container's own address can be reached from the host",
-            ),
-        });
-    }
     let given = [
-        (wire.publish_all_ports, "PublishAllPorts"),
         (!wire.volume_driver.is_empty(), "VolumeDriver"),
         (any(&wire.volumes_from), "VolumesFrom"),
         (!wire.cgroup.is_empty(), "Cgroup"),
@@ -178,6 +172,19 @@ fn security(options: &[String]) -> Result<Security, Error> {
         }
     }
     Ok(security)
+}
+
+fn port_bindings(
+    wire: Option<&BTreeMap<String, Option<Vec<wired::PortBinding>>>>,
+) -> BTreeMap<String, Vec<PortBinding>> {
+    let binding = |binding: &wired::PortBinding| PortBinding {
+        host_ip: binding.host_ip.clone(),
+        host_port: binding.host_port.clone(),
+    };
+    wire.into_iter()
+        .flatten()
+        .map(|(port, bindings)| (port.clone(), bindings.iter().flatten().map(binding).collect()))
+        .collect()
 }
 
 fn devices(wire: &[wired::DeviceMapping]) -> Result<Vec<Device>, Error> {

@@ -1,5 +1,6 @@
 //! Containers and execs in full → wire.
 
+use super::ports;
 use super::view::{self, Defaults};
 use container::view::{ContainerView, ExecView, Health, MountView, ProbeResult, Sizes, StateView, Status};
 use network::EndpointView;
@@ -112,11 +113,7 @@ pub(crate) fn mount(mount: &MountView) -> MountPoint {
 
 fn network_settings(view: &ContainerView) -> NetworkSettings {
     let bridge = view.endpoint.as_ref().map(endpoint).unwrap_or_default();
-    let ports = match &view.endpoint {
-        // Nothing is published: Docker lists exposed ports of a running container with null.
-        Some(_) => view.config.exposed_ports.iter().map(|port| (port.clone(), None)).collect(),
-        None => BTreeMap::new(),
-    };
+    let ports = if view.endpoint.is_some() { ports::map(view) } else { BTreeMap::new() };
     NetworkSettings {
         ports: Some(ports),
         endpoint_id: bridge.endpoint_id.clone(),

@@ -6,6 +6,7 @@ pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod mounts;
 pub(crate) mod network;
+pub(crate) mod ports;
 pub(crate) mod stats;
 pub(crate) mod summary;
 pub(crate) mod view;

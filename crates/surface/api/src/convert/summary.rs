@@ -1,9 +1,9 @@
 //! Rows of the container list → wire.
 
-use super::inspect;
+use super::{inspect, ports};
 use container::view::{ContainerView, HealthStatus, Sizes, StateView, Status};
 use refs::{Timestamp, human_duration};
-use wire::list::{ContainerSummary, Port, SummaryHostConfig, SummaryNetworkSettings};
+use wire::list::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 
 /// Returns a row; `image` is the image's name if it still means the same image, else its id.
 pub(crate) fn summary(
@@ -19,7 +19,7 @@ pub(crate) fn summary(
         image_id: view.image.id.as_str().to_owned(),
         command: command(&view.path, &view.args),
         created: view.created_at.seconds(),
-        ports: if view.endpoint.is_some() { ports(&view.config.exposed_ports) } else { Vec::new() },
+        ports: if view.endpoint.is_some() { ports::list(view) } else { Vec::new() },
         size_rw: sizes.map_or(0, |sizes| inspect::bytes(sizes.writable_bytes)),
         size_root_fs: sizes.map_or(0, |sizes| inspect::bytes(sizes.total_bytes)),
         labels: view.config.labels.clone(),
@@ -77,21 +77,6 @@ fn status(state: &StateView, now: Timestamp) -> String {
     }
 }
 
-fn ports(exposed: &[String]) -> Vec<Port> {
-    let mut ports = Vec::new();
-    for port in exposed {
-        let (range, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
-        ports.extend((first..=last).map(|private_port| Port {
-            private_port,
-            protocol: protocol.to_owned(),
-            ..Default::default()
-        }));
-    }
-    ports
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,13 +131,5 @@ mod tests {
         let args = ["-c".to_owned(), "trap \"exit 3\" TERM".to_owned()];
         assert_eq!(command("sh", &args), "sh -c 'trap \"exit 3\" TERM'");
         assert_eq!(command("/bin/sh", &[]), "/bin/sh");
-    }
-
-    #[test]
-    fn ports_expand_ranges() {
-        let ports = ports(&["80/tcp".into(), "53-54/udp".into()]);
-        let short: Vec<(u16, &str)> =
-            ports.iter().map(|port| (port.private_port, port.protocol.as_str())).collect();
-        assert_eq!(short, [(80, "tcp"), (53, "udp"), (54, "udp")]);
     }
 }

@@ -3,9 +3,8 @@
 use super::host::RUNTIME;
 use container::spec::{
     CgroupNamespace, Config, Healthcheck, HostConfig, IpcMode, Mount, NamespaceMode, NetworkMode,
-    RestartPolicy,
+    PortBinding, RestartPolicy,
 };
-use std::collections::BTreeMap;
 use wire::container as wired;
 use wire::host_config as wired_host;
 
@@ -89,7 +88,8 @@ pub(crate) fn host_config(host: &HostConfig, defaults: &Defaults) -> wired_host:
             config: Some(host.log.options.clone()),
         },
         network_mode: network_mode(&host.network),
-        port_bindings: Some(BTreeMap::new()),
+        port_bindings: Some(host.port_bindings.iter().map(port_binding).collect()),
+        publish_all_ports: host.publish_all_ports,
         restart_policy: restart_policy(host.restart),
         auto_remove: host.auto_remove,
         console_size: [host.console_size.0.into(), host.console_size.1.into()],
@@ -139,6 +139,16 @@ pub(crate) fn host_config(host: &HostConfig, defaults: &Defaults) -> wired_host:
         init: host.init.then_some(true),
         ..Default::default()
     }
+}
+
+fn port_binding(
+    (port, bindings): (&String, &Vec<PortBinding>),
+) -> (String, Option<Vec<wired_host::PortBinding>>) {
+    let binding = |binding: &PortBinding| wired_host::PortBinding {
+        host_ip: binding.host_ip.clone(),
+        host_port: binding.host_port.clone(),
+    };
+    (port.clone(), Some(bindings.iter().map(binding).collect()))
 }
 
 /// Returns none for an empty list: Docker writes `null`.

@@ -74,6 +74,8 @@ macro_rules! with_common {
             Flag::one("pids-limit", "int", "Tune container pids limit (set -1 for unlimited)").check(int),
             Flag::one("platform", "string", "Set platform if server is multi-platform capable"),
             Flag::switch("privileged", "Give extended privileges to this container"),
+            Flag::many("publish", "list", "Publish a container's port(s) to the host").short('p'),
+            Flag::switch("publish-all", "Publish all exposed ports to random ports").short('P'),
             Flag::switch("quiet", "Suppress the pull output").short('q'),
             Flag::switch("read-only", "Mount the container's root filesystem as read only"),
             Flag::one("restart", "string", "Restart policy to apply when a container exits").default("no"),
@@ -109,7 +111,6 @@ pub(crate) const RUN: &[Flag] = with_common![
     Flag::switch("sig-proxy", "Proxy received signals to the process").default("true"),
 ];
 
-const PORTS: &str = "ports cannot be published yet; --network host shares the host's ports";
 const NETWORKS: &str = "containers cannot be connected to networks of your own yet";
 const VOLUMES: &str = "volumes do not exist yet; bind-mount a directory with -v /path:/path";
 const RATES: &str = "limits per block device do not exist yet";
@@ -118,8 +119,6 @@ const WINDOWS: &str = "it is for Windows containers only";
 
 /// Flags of Docker that are refused by name.
 pub(crate) const MISSING: &[Missing] = &[
-    Missing::new("publish", PORTS).short('p'),
-    Missing::new("publish-all", PORTS).short('P'),
     Missing::new("ip", NETWORKS),
     Missing::new("ip6", NETWORKS),
     Missing::new("link", NETWORKS),

@@ -7,7 +7,7 @@ use wire::go::{Empty, Set};
 use wire::host_config::{HostConfig, LogConfig, Ulimit};
 use wire::network::EndpointSettings;
 
-use super::{Surroundings, check, mounts, options};
+use super::{Surroundings, check, mounts, options, ports};
 use crate::flags::{Matches, parse_int};
 
 /// Returns the create request that the flags of `run` or `create` stand for; the arguments are image and command.
@@ -31,7 +31,8 @@ pub(crate) fn resolve(flags: &Matches, around: &Surroundings<'_>) -> Result<Cont
         container_id_file: flags.text("cidfile").to_owned(),
         log_config: log(flags)?,
         network_mode,
-        port_bindings: Some(BTreeMap::new()),
+        port_bindings: Some(ports::published(&flags.all("publish"))?),
+        publish_all_ports: flags.on("publish-all"),
         restart_policy: restart,
         auto_remove: flags.on("rm"),
         console_size: around.terminal.map_or([0, 0], |size| [size.rows.into(), size.columns.into()]),
@@ -71,6 +72,8 @@ fn config(flags: &Matches, around: &Surroundings<'_>) -> Result<Config, String> 
     let attach_stdin = !detached && (attach("stdin") || open_stdin);
     let env = options::with_proxies(options::environment(flags, around)?, around);
     let mut exposed = Set::new();
+    let published = ports::published(&flags.all("publish"))?;
+    exposed.extend(published.into_keys().map(|port| (port, Empty {})));
     for text in flags.all("expose") {
         exposed.extend(options::exposed(text)?.into_iter().map(|port| (port, Empty {})));
     }

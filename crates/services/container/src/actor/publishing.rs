@@ -1,0 +1,67 @@
+//! Publishing a container's ports: reserved by the network service, held and relayed by the supervisor.
+
+use super::Actor;
+use crate::{Error, ports};
+use launch::ShimSender;
+use network::{EndpointView, PortRequest, Published};
+use shimwire::{PORTS_PER_MESSAGE, Request};
+use std::os::fd::AsFd as _;
+
+impl Actor {
+    /// Publishes the ports that the container asks for at its endpoint, and hands their sockets to the supervisor, before
+    /// the program runs.
+    ///
+    /// Those that were published when it fails are given back with the endpoint.
+    pub(super) async fn publish_ports(
+        &self,
+        endpoint: &EndpointView,
+        shim: &ShimSender,
+    ) -> Result<Vec<Published>, Error> {
+        let requests = ports::requests(&self.record.config, &self.record.host)?;
+        self.publish(endpoint, shim, &requests).await
+    }
+
+    /// Publishes ports, in parts: so many sockets travel with one message, and are open in this process at once.
+    async fn publish(
+        &self,
+        endpoint: &EndpointView,
+        shim: &ShimSender,
+        requests: &[PortRequest],
+    ) -> Result<Vec<Published>, Error> {
+        const FAMILIES: usize = 2;
+        let mut published = Vec::new();
+        for part in requests.chunks(PORTS_PER_MESSAGE / FAMILIES) {
+            let reserved = self.context.parts.network.publish(&self.shared.id, part.to_vec()).await;
+            let reserved = reserved.map_err(|error| self.not_published(endpoint, error))?;
+            let open = reserved.iter().map(|one| ports::to_shim(&one.port)).collect();
+            let sockets: Vec<_> = reserved.iter().map(|one| one.socket.as_fd()).collect();
+            shim.send(&Request::Ports { close: Vec::new(), open }, &sockets).await?;
+            published.extend(reserved.iter().map(|one| one.port));
+        }
+        Ok(published)
+    }
+
+    /// Returns Docker's text of a port that cannot be published, and who has it.
+    fn not_published(&self, endpoint: &EndpointView, error: network::Error) -> Error {
+        let mut reason = error::chain(&error);
+        let mut hint = error::Fault::hint(&error);
+        if let network::Error::PortTaken { owner, .. } = &error {
+            let name = match self.context.index().find(owner.as_str()) {
+                Ok(owner) => owner.view().name.clone(),
+                Err(_) => owner.short().to_owned(), // Its record is gone, and its ports are next.
+            };
+            reason.push_str(&format!(" by container {name:?}"));
+            hint =
+                Some(format!("stop it with `naru stop {name}`, or publish another port of the host with -p"));
+        }
+        Error::Start {
+            kind: error::Fault::kind(&error),
+            message: format!(
+                "failed to set up container networking: driver failed programming external connectivity on endpoint {} ({}): {reason}",
+                self.record.name,
+                endpoint.endpoint_id.as_str()
+            ),
+            hint,
+        }
+    }
+}

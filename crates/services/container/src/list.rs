@@ -197,6 +197,7 @@ mod tests {
             rootfs: RootfsView::default(),
             paths: PathsView::default(),
             mounts: Vec::new(),
+            ports: Vec::new(),
             endpoint: None,
             exec_ids: Vec::new(),
         })

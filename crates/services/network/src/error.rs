@@ -66,16 +66,12 @@ pub enum Error {
         last: u16,
     },
     /// The host refused a port.
-    #[error("failed to bind host port for {host}:{container}/{protocol}: {}{holder}", errno_text(source))]
+    #[error("failed to bind host port for {mapping}: {}{holder}", errno_text(source))]
     PortBind {
-        /// The protocol.
-        protocol: Protocol,
-        /// The host's address and port.
-        host: SocketAddr,
-        /// Where it was to lead.
-        container: String,
+        /// Address and port of the host, address and port of the container, protocol.
+        mapping: String,
         /// Who has it, if somebody has.
-        holder: Holder,
+        holder: Box<Holder>,
         /// Why; part of the text.
         source: sys::Error,
     },

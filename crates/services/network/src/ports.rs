@@ -310,7 +310,8 @@ fn explain(failure: Failure, request: &PortRequest, target: &Target) -> Error {
             let container = target
                 .address_for(host.ip())
                 .map_or_else(String::new, |ip| SocketAddr::new(ip, request.container_port).to_string());
-            Error::PortBind { protocol, host, container, holder, source }
+            let mapping = format!("{host}:{container}/{protocol}");
+            Error::PortBind { mapping, holder: Box::new(holder), source }
         }
     }
 }

@@ -310,6 +310,8 @@ pub(crate) fn host_config() -> HostConfig {
         cgroupns: None,
         cgroup_parent: String::new(),
         network: NetworkMode::None,
+        port_bindings: std::collections::BTreeMap::new(),
+        publish_all_ports: false,
         extra_hosts: Vec::new(),
         dns: Vec::new(),
         dns_search: Vec::new(),

@@ -15,10 +15,10 @@ fn any() -> [IpAddr; 2] {
     [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
 }
 
+type Bound = Result<Vec<(SocketAddr, ())>, (SocketAddr, sys::Error)>;
+
 /// Lets every port be bound but those of another program.
-fn bind<'a>(
-    others: &'a [u16],
-) -> impl FnMut(&[SocketAddr]) -> Result<Vec<(SocketAddr, ())>, (SocketAddr, sys::Error)> + 'a {
+fn bind<'a>(others: &'a [u16]) -> impl FnMut(&[SocketAddr]) -> Bound + 'a {
     |addresses| match addresses.iter().find(|address| others.contains(&address.port())) {
         Some(address) => Err((*address, sys::Call("bind").failed(Errno::ADDRINUSE, String::new))),
         None => Ok(addresses.iter().map(|address| (*address, ())).collect()),

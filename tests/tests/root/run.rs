@@ -54,7 +54,7 @@ fn run_fails_with_125_when_the_engine_refuses() {
     for (args, text) in [
         (&["run", "--rm", "nosuch-image"][..], "nosuch-image"),
         (&["run", "--rm", "--memory", "1m", "busybox", "true"], "6MB"),
-        (&["run", "--rm", "-p", "80:80", "busybox", "true"], "publish"),
+        (&["run", "--rm", "-p", "80:x", "busybox", "true"], "invalid containerPort: x"),
         (&["run", "--rm", "--no-such-flag", "busybox", "true"], "--no-such-flag"),
         (&["run", "--rm", "--restart", "always", "busybox", "true"], "--rm"),
         (&["run", "--rm", "-v", "named:/data", "busybox", "true"], "volume"),

@@ -109,6 +109,28 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
+    /// A file of a tree cannot be read into an archive.
+    #[error("cannot read {name:?}")]
+    Tree {
+        /// Its path in the tree.
+        name: String,
+        /// The reason.
+        source: sys::Error,
+    },
+    /// A file of a tree cannot be put into a layer.
+    #[error("{name:?} cannot be put into a layer: {reason}")]
+    Unfit {
+        /// Its path in the tree.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The archive cannot be written to where it goes.
+    #[error("cannot write the archive")]
+    Output {
+        /// The reason.
+        source: io::Error,
+    },
     /// The background thread cannot be started.
     #[error("cannot start a thread")]
     Thread {
@@ -215,7 +237,13 @@ impl Fault for Error {
                 }
                 _ => Kind::Internal,
             },
-            Self::Stream { .. } | Self::Thread { .. } | Self::Read { .. } => Kind::Internal,
+            Self::Output { source } if source.kind() == io::ErrorKind::StorageFull => Kind::Exhausted,
+            Self::Stream { .. }
+            | Self::Thread { .. }
+            | Self::Read { .. }
+            | Self::Tree { .. }
+            | Self::Output { .. } => Kind::Internal,
+            Self::Unfit { .. } => Kind::InvalidArgument,
             Self::Damaged { .. } | Self::DiffId { .. } | Self::Missing { .. } | Self::NoLayer { .. } => {
                 Kind::DataLoss
             }

@@ -1,4 +1,4 @@
-//! A tar reader that trusts nothing, and a small writer.
+//! A tar reader that trusts nothing, and a writer.
 //!
 //! Reads what occurs in images: V7, ustar, GNU (long names, sparse, base-256) and PAX (paths, sizes, times, xattrs, all
 //! sparse forms). Where formats leave room it decides as Go's `archive/tar` does, because that is what built the images.

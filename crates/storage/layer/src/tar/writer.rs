@@ -1,8 +1,8 @@
-//! Writing an archive: what a built-in image and tests need.
+//! Writing an archive.
 
 use super::header::{TypeFlag, checksums};
 use super::{BLOCK_BYTES, Time};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// An entry to be written.
 #[derive(Debug, Clone)]
@@ -47,6 +47,9 @@ impl<'a> WriterEntry<'a> {
     }
 }
 
+/// How much of a file is copied at once.
+const COPY_BYTES: usize = 128 * 1024;
+
 /// Writes entries one after another in the ustar format, with PAX headers where that does not suffice.
 pub struct Writer<W: Write> {
     out: W,
@@ -63,14 +66,48 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of the stream.
     pub fn entry(&mut self, entry: &WriterEntry<'_>) -> io::Result<()> {
-        let records = records(entry);
+        self.headers(entry, entry.bytes.len() as u64)?;
+        self.data(entry.bytes)
+    }
+
+    /// Writes one regular file whose bytes come from a reader; the entry's own are ignored. Exactly `size_bytes` are
+    /// written, because the header has announced them: what a reader lacks is filled with zeros, what it has beyond is left.
+    ///
+    /// # Errors
+    /// Those of the stream and of the reader.
+    pub fn file(
+        &mut self,
+        entry: &WriterEntry<'_>,
+        size_bytes: u64,
+        reader: &mut dyn Read,
+    ) -> io::Result<()> {
+        self.headers(entry, size_bytes)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut left = size_bytes;
+        let mut at_end = false;
+        while left > 0 {
+            let wanted = usize::try_from(left).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+            let count = if at_end { 0 } else { reader.read(&mut buffer[..wanted])? };
+            if count == 0 {
+                at_end = true;
+                buffer.fill(0);
+            }
+            let count = if at_end { wanted } else { count };
+            self.out.write_all(&buffer[..count])?;
+            left -= count as u64;
+        }
+        self.pad(size_bytes)
+    }
+
+    fn headers(&mut self, entry: &WriterEntry<'_>, size_bytes: u64) -> io::Result<()> {
+        let records = records(entry, size_bytes);
         if !records.is_empty() {
             let mut block = header(b"PaxHeaders/0", b'x', records.len() as u64);
             seal(&mut block);
             self.out.write_all(&block)?;
             self.data(&records)?;
         }
-        let mut block = header(entry.name, flag(entry.kind), entry.bytes.len() as u64);
+        let mut block = header(entry.name, flag(entry.kind), size_bytes);
         put_octal(&mut block[100..108], entry.mode.into());
         put_octal(&mut block[108..116], entry.uid);
         put_octal(&mut block[116..124], entry.gid);
@@ -79,8 +116,7 @@ impl<W: Write> Writer<W> {
         put_octal(&mut block[329..337], entry.device.0.into());
         put_octal(&mut block[337..345], entry.device.1.into());
         seal(&mut block);
-        self.out.write_all(&block)?;
-        self.data(entry.bytes)
+        self.out.write_all(&block)
     }
 
     /// Writes the end, and returns the stream.
@@ -94,7 +130,12 @@ impl<W: Write> Writer<W> {
 
     fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
-        let padding = bytes.len().next_multiple_of(BLOCK_BYTES) - bytes.len();
+        self.pad(bytes.len() as u64)
+    }
+
+    fn pad(&mut self, size_bytes: u64) -> io::Result<()> {
+        let over = usize::try_from(size_bytes % BLOCK_BYTES as u64).unwrap_or_default();
+        let padding = if over == 0 { 0 } else { BLOCK_BYTES - over };
         self.out.write_all(&[0; BLOCK_BYTES][..padding])
     }
 }
@@ -112,7 +153,7 @@ fn flag(kind: TypeFlag) -> u8 {
 }
 
 /// Returns the PAX records for what the plain header cannot say.
-fn records(entry: &WriterEntry<'_>) -> Vec<u8> {
+fn records(entry: &WriterEntry<'_>, size_bytes: u64) -> Vec<u8> {
     let mut records = Vec::new();
     let mut add = |key: &[u8], value: &[u8]| {
         let body_bytes = key.len() + value.len() + 3;
@@ -134,6 +175,10 @@ fn records(entry: &WriterEntry<'_>) -> Vec<u8> {
     if entry.link.len() > 100 {
         add(b"linkpath", entry.link);
     }
+    const MAX_OCTAL_SIZE: u64 = 0o77_777_777_777;
+    if size_bytes > MAX_OCTAL_SIZE {
+        add(b"size", size_bytes.to_string().as_bytes());
+    }
     const MAX_OCTAL_ID: u64 = 0o7_777_777;
     if entry.uid > MAX_OCTAL_ID {
         add(b"uid", entry.uid.to_string().as_bytes());
@@ -141,13 +186,23 @@ fn records(entry: &WriterEntry<'_>) -> Vec<u8> {
     if entry.gid > MAX_OCTAL_ID {
         add(b"gid", entry.gid.to_string().as_bytes());
     }
-    if entry.mtime.nanoseconds != 0 && entry.mtime.seconds >= 0 {
-        add(b"mtime", format!("{}.{:09}", entry.mtime.seconds, entry.mtime.nanoseconds).as_bytes());
+    if entry.mtime.nanoseconds != 0 || entry.mtime.seconds < 0 {
+        add(b"mtime", decimal(entry.mtime).as_bytes());
     }
     for (name, value) in entry.xattrs {
         add(&[b"SCHILY.xattr.", *name].concat(), value);
     }
     records
+}
+
+/// Returns a time as PAX writes it: the fraction goes with the sign, while ours goes forward.
+fn decimal(time: Time) -> String {
+    const SECOND: u32 = 1_000_000_000;
+    match (time.seconds, time.nanoseconds) {
+        (seconds, 0) => seconds.to_string(),
+        (seconds @ 0.., nanoseconds) => format!("{seconds}.{nanoseconds:09}"),
+        (seconds, nanoseconds) => format!("-{}.{:09}", (seconds + 1).unsigned_abs(), SECOND - nanoseconds),
+    }
 }
 
 fn header(name: &[u8], flag: u8, size: u64) -> [u8; BLOCK_BYTES] {
@@ -187,4 +242,44 @@ fn put_octal(field: &mut [u8], number: u64) {
     let start = field.len() - count;
     field[start..].copy_from_slice(&bytes[bytes.len() - count..]);
     field[0] |= 0x80;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar::{Archive, Source};
+
+    #[test]
+    fn times_before_1970_have_their_fraction_with_the_sign() {
+        let cases = [
+            (0, 0, "0"),
+            (5, 0, "5"),
+            (5, 7, "5.000000007"),
+            (-1, 0, "-1"),
+            (-1, 500_000_000, "-0.500000000"),
+            (-2, 250_000_000, "-1.750000000"),
+        ];
+        for (seconds, nanoseconds, expected) in cases {
+            assert_eq!(decimal(Time { seconds, nanoseconds }), expected);
+        }
+    }
+
+    #[test]
+    fn file_has_the_announced_size_whatever_the_reader_has() {
+        for (size_bytes, bytes, expected) in [(5_u64, "abc", "abc\0\0"), (2, "abc", "ab"), (0, "abc", "")] {
+            let mut writer = Writer::new(Vec::new());
+            let entry = WriterEntry::new("f", TypeFlag::Regular);
+            writer.file(&entry, size_bytes, &mut bytes.as_bytes()).unwrap();
+            writer.entry(&WriterEntry::new("d/", TypeFlag::Directory)).unwrap();
+            let bytes = writer.finish().unwrap();
+            let mut archive = Archive::new(Source::new(&bytes[..], 1 << 20), 10);
+            assert_eq!(archive.next_entry().unwrap().unwrap().size_bytes, size_bytes);
+            let mut found = Vec::new();
+            while let Some(chunk) = archive.next_chunk().unwrap() {
+                found.extend_from_slice(chunk.bytes);
+            }
+            assert_eq!(String::from_utf8(found).unwrap(), expected);
+            assert_eq!(archive.next_entry().unwrap().unwrap().name, b"d/");
+        }
+    }
 }

@@ -7,4 +7,5 @@ mod formats;
 mod hostile;
 mod layers;
 mod overlay;
+mod pack;
 mod random;

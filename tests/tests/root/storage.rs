@@ -105,3 +105,74 @@ fn drivers_that_there_are_not_are_refused_with_the_reason() {
         assert!(ran.stderr.contains(reason), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn df_comes_to_what_du_says() {
+    for driver in DRIVERS {
+        let env = engine(driver);
+        let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+        let _ = env
+            .naru(&["run", "--name", "one", "busybox", "dd", "if=/dev/zero", "of=/big", "bs=1M", "count=3"])
+            .ok();
+        let summary = env.naru(&["system", "df"]).ok();
+        assert!(summary.starts_with("TYPE            TOTAL     ACTIVE    SIZE"), "{summary}");
+        assert_eq!(summary, env.docker(&["system", "df"]).ok(), "{driver}");
+        let shares = env.request("GET", "/system/df", None);
+        let shares: serde_json::Value = serde_json::from_slice(&shares.body).expect("JSON");
+        let shares = shares["DataRoot"].as_array().expect("a list");
+        let total: i64 = shares.iter().filter_map(|share| share["Size"].as_i64()).sum();
+        let du = env.run("du", &["-sxB1", &env.data_root().display().to_string()]).ok();
+        let expected: i64 = du.split_whitespace().next().expect("a number").parse().expect("a number");
+        assert!(
+            (total - expected).abs() * 100 <= expected,
+            "{driver}: {total} is not {expected}: {shares:?}"
+        );
+        let details = env.naru(&["system", "df", "-v"]).ok();
+        assert!(details.contains("writable layers") && details.contains("3.15MB"), "{details}");
+        let only = env.request("GET", "/system/df?type=volume", None);
+        let only: serde_json::Value = serde_json::from_slice(&only.body).expect("JSON");
+        assert!(only["Images"].is_null() && only["Volumes"].is_array(), "{only}");
+        assert_eq!(env.request("GET", "/system/df?type=nothing", None).status, 400);
+    }
+}
+
+#[test]
+fn damaged_layer_is_found_and_mended() {
+    let env = engine("erofs");
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let verified = env.naru(&["image", "verify", "busybox"]).ok();
+    assert!(verified.lines().count() >= 3 && verified.lines().all(|line| line.ends_with("ok")), "{verified}");
+    let layer = env.data_root().join("layers").join(&layer_names(&env)[0]);
+    let mut bytes = fs::read(&layer).expect("the layer");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&layer, bytes).expect("written");
+    let told = env.naru(&["image", "verify", "busybox"]);
+    assert_ne!(told.code, 0);
+    assert!(told.stdout.contains("its archive has the digest sha256:"), "{}", told.stdout);
+    let checked = env.naru(&["system", "check"]);
+    assert!(checked.code != 0 && checked.stdout.contains("not repaired"), "{}", checked.stdout);
+    let mended = env.naru(&["system", "check", "--repair"]).ok();
+    assert!(mended.contains("made again from its archive"), "{mended}");
+    assert_eq!(env.naru(&["system", "check"]).ok(), "");
+    assert_eq!(env.naru(&["run", "--rm", "busybox", "echo", "x"]).ok(), "x");
+}
+
+#[test]
+fn images_outlive_the_loss_of_the_database_and_other_tools_read_them() {
+    let mut env = engine("erofs");
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let before = env.naru(&["images", "--digests", "--no-trunc"]).ok();
+    let layout =
+        format!("oci:{}:docker.io/library/busybox:latest", env.data_root().join("content").display());
+    let copy = format!("dir:{}", env.folder().join("copy").display());
+    let _ = env.run("skopeo", &["--insecure-policy", "copy", "-q", &layout, &copy]).ok();
+    env.stop_engine();
+    for name in ["naru.db", "naru.db-wal", "naru.db-shm"] {
+        let _ = fs::remove_file(env.data_root().join(name)); // a stopped engine may have merged the last two
+    }
+    env.start_engine();
+    assert_eq!(env.naru(&["images", "--digests", "--no-trunc"]).ok(), before);
+    assert_eq!(env.naru(&["run", "--rm", "busybox", "echo", "x"]).ok(), "x");
+    assert_eq!(env.naru(&["system", "check", "--rebuild"]).ok(), "");
+}

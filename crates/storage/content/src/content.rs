@@ -179,6 +179,36 @@ impl Content {
         Ok(freed)
     }
 
+    /// Writes a document that lies beside the blobs, `index.json` for one, whole or not at all.
+    ///
+    /// # Errors
+    /// A file that cannot be written or renamed.
+    pub fn write_document(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.document_path(name);
+        let unfinished = path.with_extension("new");
+        fs::write(&unfinished, bytes).map_err(Error::disk("write", &unfinished))?;
+        fs::rename(&unfinished, &path).map_err(Error::disk("rename to", path))
+    }
+
+    /// Reads a document that lies beside the blobs; none if it is not there.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is larger than `limit_bytes`.
+    pub fn read_document(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.document_path(name);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.map_err(Error::disk("open", &path))?,
+        };
+        let mut bytes = Vec::new();
+        file.take(limit_bytes).read_to_end(&mut bytes).map_err(Error::disk("read", path))?;
+        Ok(Some(bytes))
+    }
+
+    fn document_path(&self, name: &str) -> PathBuf {
+        self.shared.blobs.with_file_name(name)
+    }
+
     /// Removes a blob that no image needs: its row, then its file. What is not here is no error.
     ///
     /// # Errors

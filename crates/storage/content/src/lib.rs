@@ -3,6 +3,7 @@
 //! ```text
 //! content/blobs/sha256/<hex>     whole, verified, durable: what is visible under its digest was checked
 //! content/ingest/sha256-<hex>    what has arrived so far of a blob; the next ingest goes on at its end
+//! content/index.json, oci-layout  what makes it an OCI image layout; the image store writes them
 //! ```
 //! Not for what the bytes mean, nor for which of them are needed: that is the image store's.
 

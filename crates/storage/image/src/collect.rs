@@ -57,6 +57,7 @@ pub(crate) fn forget_unused(tx: &Tx<'_>) -> Result<Collected, Error> {
     let mut collected = Collected::default();
     for layer in tx.unused_layers()? {
         tx.delete_layer(&layer.diff_id)?;
+        crate::account::forget(tx, &layer.diff_id)?;
         collected.size_bytes += layer.size_bytes;
         collected.layers.push(layer.diff_id);
     }

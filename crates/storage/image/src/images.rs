@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
     pub(crate) builtin: Mutex<Option<Program>>,
+    /// The right to write the layout's files.
+    pub(crate) layout: Mutex<()>,
     /// Configurations that were read once; they never change.
     configs: Mutex<HashMap<Digest, Arc<ImageConfig>>>,
 }
@@ -70,7 +72,8 @@ pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 impl Images {
     /// Opens the image store below the data root: `content/`, `layers/`, `trash/` and the rows in `store`. Database and
-    /// disk agree when this returns: what a crash left behind goes to the trash.
+    /// disk agree when this returns: what a crash left behind goes to the trash. If the database is new and the disk has
+    /// images, it is made from them.
     ///
     /// # Errors
     /// A directory that cannot be made or read; those of the database.
@@ -86,11 +89,16 @@ impl Images {
             limits,
             gate: Arc::default(),
             builtin: Mutex::default(),
+            layout: Mutex::default(),
             configs: Mutex::default(),
         };
         let images = Self { shared: Arc::new(shared) };
+        if images.is_database_lost()? {
+            images.rebuild()?;
+        }
         images.reconcile_layers()?;
         images.collect()?;
+        images.write_layout()?;
         Ok(images)
     }
 

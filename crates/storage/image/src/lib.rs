@@ -12,24 +12,32 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod archive;
 mod builtin;
 mod chain;
+mod check;
 mod collect;
 mod error;
 mod images;
+mod layout;
 mod lease;
 mod platform;
 mod register;
 mod remove;
 mod resolve;
+mod verify;
 
+pub use account::Account;
 pub use builtin::{HELLO_NAME, HELLO_PROGRAM};
 pub use chain::chain_ids;
+pub use check::{Problem, Repair};
 pub use collect::Collected;
 pub use error::Error;
 pub use images::{Image, Images};
+pub use layout::Rebuilt;
 pub use lease::Lease;
 pub use platform::choose_platform;
 pub use register::Registration;
 pub use remove::{ContainerUse, Force, Removed};
+pub use verify::{Finding, Part};

@@ -82,6 +82,7 @@ impl Images {
             }
             Ok::<_, Error>(())
         })?;
+        let _ = self.write_layout(); // The database has it; the next change or start writes it again.
         self.get(&id)
     }
 
@@ -113,6 +114,7 @@ impl Images {
             tx.set_name(&row)?;
             Ok::<_, Error>(())
         })?;
+        let _ = self.write_layout(); // The database has it; the next change or start writes it again.
         self.get(&image.id)
     }
 }

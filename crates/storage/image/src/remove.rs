@@ -66,6 +66,7 @@ impl Images {
             removed.extend(removed_layers(tx, &layers)?.into_iter().map(Removed::Deleted));
             Ok((removed, collected, id))
         })?;
+        let _ = self.write_layout(); // The database has it; the next change or start writes it again.
         if let Some(collected) = collected {
             self.forget_config(&id);
             self.discard(&collected)?;

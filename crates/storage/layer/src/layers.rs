@@ -172,6 +172,18 @@ impl Layers {
         self.path.join(file_name(diff_id))
     }
 
+    /// Returns the bytes of a layer's regular files, counted anew; none if it is not there.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is none of ours.
+    pub fn size_bytes(&self, diff_id: &Digest) -> Result<Option<u64>, Error> {
+        match self.form(diff_id) {
+            Some(Form::File) => Ok(self.open_file(diff_id)?.map(|(_, header)| header.size_bytes)),
+            Some(Form::Directory) => Ok(Some(files_bytes(&self.files(diff_id)))),
+            None => Ok(None),
+        }
+    }
+
     /// Opens the uncompressed archive of a layer that is a file; none if it is not.
     ///
     /// # Errors
@@ -360,6 +372,28 @@ impl Layers {
             .map_err(Error::disk("rename to", self.path.join(name)))?;
         sys::fs::sync(&self.directory).map_err(Error::disk("sync", &self.path))
     }
+}
+
+/// Returns the bytes of all regular files below a directory; a file with several names counts once.
+fn files_bytes(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let mut linked = BTreeSet::new();
+    let mut bytes = 0;
+    let mut pending = vec![path.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => pending.push(entry.path()),
+                Ok(metadata)
+                    if metadata.is_file() && (metadata.nlink() < 2 || linked.insert(metadata.ino())) =>
+                {
+                    bytes += metadata.len();
+                }
+                _ => {}
+            }
+        }
+    }
+    bytes
 }
 
 fn file_name(diff_id: &Digest) -> String {

@@ -26,6 +26,7 @@ use wire::container::{
     BirthStep, ContainerCreate, ContainerUpdate, ContainerUpdated, ContainersPruned, Created, Top, WaitError,
     Waited,
 };
+use wire::list::ContainerSummary;
 
 /// `GET /containers/json`.
 pub(crate) async fn list(state: &State, call: &Call) -> Reply {
@@ -39,13 +40,32 @@ pub(crate) async fn list(state: &State, call: &Call) -> Reply {
         filters: Filters::parse(query.get("filters").unwrap_or_default())?,
     };
     let views = state.containers.list(options).await?;
-    let images = images_of(state, &views).await;
+    let sizes = if query.flag("size") { Sizes::Counted } else { Sizes::Unknown };
+    respond::ok(&summaries(state, &views, sizes).await?)
+}
+
+/// Whether the sizes of containers are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    /// They are left out.
+    Unknown,
+    /// The writable layers are walked.
+    Counted,
+}
+
+/// Returns containers as lists show them.
+pub(crate) async fn summaries(
+    state: &State,
+    views: &[Arc<ContainerView>],
+    sizes: Sizes,
+) -> Result<Vec<ContainerSummary>, Failure> {
+    let images = images_of(state, views).await;
     let now = Timestamp::from(SystemTime::now());
     let mut rows = Vec::with_capacity(views.len());
-    for view in &views {
-        let sizes = match query.flag("size") {
-            true => Some(state.containers.sizes(view.id.as_str()).await?),
-            false => None,
+    for view in views {
+        let sizes = match sizes {
+            Sizes::Counted => Some(state.containers.sizes(view.id.as_str()).await?),
+            Sizes::Unknown => None,
         };
         // A name that means another image by now would mislead.
         let image = match images.get(&view.image.id) {
@@ -54,7 +74,7 @@ pub(crate) async fn list(state: &State, call: &Call) -> Reply {
         };
         rows.push(summary::summary(view, image, sizes, now));
     }
-    respond::ok(&rows)
+    Ok(rows)
 }
 
 /// Returns the images that containers stand on, as far as they are still there.

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::request::Query;
 use crate::respond::{self, Body, Reply};
 use crate::route::{ContainerVerb as Verb, Route, Target, Unroutable, route};
-use crate::{Server, State, containers, events, exec, images, networks, pull, system};
+use crate::{Server, State, check, containers, df, events, exec, images, networks, pull, system};
 use error::Kind;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -52,6 +52,8 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::Info => system::info(server).await,
         Target::Version => system::version(state).await,
         Target::Events => events::events(server, &call).await,
+        Target::DiskUsage => df::disk_usage(state, &call).await,
+        Target::SystemCheck => check::check(state, &call).await,
         Target::ContainerList => containers::list(state, &call).await,
         Target::ContainerCreate => containers::create(state, call).await,
         Target::ContainerPrune => containers::prune(state, &call).await,
@@ -64,6 +66,7 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::ImageInspect(name) => images::inspect(state, name, &call).await,
         Target::ImageHistory(name) => images::history(state, name).await,
         Target::ImageTag(name) => images::tag(state, name, &call).await,
+        Target::ImageVerify(name) => check::verify(state, name).await,
         Target::ImageRemove(name) => images::remove(state, name, &call).await,
         Target::NetworkList => networks::list(state, &call).await,
         Target::NetworkInspect(name) => networks::inspect(state, &name).await,

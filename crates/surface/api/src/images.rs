@@ -10,13 +10,15 @@ use crate::respond::{self, Reply};
 use ::events::{Event, Type};
 use container::options::ListOptions;
 use container::spec::Mount;
+use container::view::ContainerView;
 use error::Failure;
 use http::StatusCode;
 use image::{ContainerUse, Force, Image, Images, Removed};
 use refs::{Digest, Filters, Platform, Reference, Timestamp};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::SystemTime;
-use wire::image::ImageRemoved;
+use wire::image::{ImageRemoved, ImageSummary};
 
 /// `GET /images/json`.
 pub(crate) async fn list(state: &State, call: &Call) -> Reply {
@@ -25,12 +27,30 @@ pub(crate) async fn list(state: &State, call: &Call) -> Reply {
     let filters = ImageFilters::read(&filters, now)?;
     let with_shared = call.query.flag("shared-size");
     let containers = state.containers.list(ListOptions { all: true, ..Default::default() }).await?;
+    respond::ok(&rows(state, &containers, filters, with_shared).await?)
+}
+
+/// Returns all images with their shares, as `df` shows them.
+pub(crate) async fn summaries(
+    state: &State,
+    containers: &[Arc<ContainerView>],
+) -> Result<Vec<ImageSummary>, Failure> {
+    let filters = ImageFilters::read(&Filters::default(), Timestamp::from(SystemTime::now()))?;
+    rows(state, containers, filters, true).await
+}
+
+async fn rows(
+    state: &State,
+    containers: &[Arc<ContainerView>],
+    filters: ImageFilters,
+    with_shared: bool,
+) -> Result<Vec<ImageSummary>, Failure> {
     let mut used: HashMap<Digest, i64> = HashMap::new();
-    for view in &containers {
+    for view in containers {
         *used.entry(view.image.id.clone()).or_default() += 1;
     }
     let images = state.images.clone();
-    let rows = state
+    state
         .disk
         .run(move || -> Result<_, Failure> {
             let all = images.list()?;
@@ -46,10 +66,9 @@ pub(crate) async fn list(state: &State, call: &Call) -> Reply {
                     }
                     row
                 })
-                .collect::<Vec<_>>())
+                .collect())
         })
-        .await?;
-    respond::ok(&rows)
+        .await
 }
 
 /// `GET /images/{name}/json`.
@@ -178,7 +197,7 @@ fn publish(state: &State, action: &str, image: &Image, name: String) {
 }
 
 /// Returns for every image how many bytes of it are in layers that another image has too.
-pub(crate) fn shared_sizes(images: &Images, all: &[Image]) -> Result<HashMap<Digest, i64>, image::Error> {
+fn shared_sizes(images: &Images, all: &[Image]) -> Result<HashMap<Digest, i64>, image::Error> {
     let mut users: HashMap<&Digest, usize> = HashMap::new();
     for diff_id in all.iter().flat_map(|image| &image.layers) {
         *users.entry(diff_id).or_default() += 1;

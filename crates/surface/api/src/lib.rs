@@ -10,8 +10,10 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod containers;
 mod convert;
+mod df;
 mod dispatch;
 mod error;
 mod events;

@@ -39,6 +39,12 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
+    /// Returns all values of a parameter that may be given several times.
+    pub(crate) fn all(&self, key: &str) -> Vec<&str> {
+        let given = self.0.iter().filter(|(k, value)| k == key && !value.is_empty());
+        given.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Returns a parameter that Docker reads as a boolean.
     ///
     /// # Source

@@ -2,7 +2,9 @@
 
 mod accompany;
 mod attach;
+mod check;
 mod create;
+mod df;
 pub(crate) mod each;
 mod events;
 mod exec;
@@ -110,12 +112,15 @@ const IMAGE: Menu = Menu {
         Entry::command("pull", &pull::PULL),
         Entry::command("rm", &rmi::RMI).hidden(&["remove"]),
         Entry::command("tag", &tag::TAG),
+        Entry::command("verify", &check::VERIFY),
     ],
 };
 
 const SYSTEM: Menu = Menu {
     about: "Manage Naru",
     entries: &[
+        Entry::command("check", &check::CHECK),
+        Entry::command("df", &df::DF),
         Entry::command("events", &events::EVENTS),
         Entry::command("info", &info::INFO),
         Entry::command("prune", &prune::SYSTEM_PRUNE),
@@ -141,7 +146,7 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("config", SWARM),
     ("context", "contexts do not exist yet; name the engine with -H or DOCKER_HOST"),
     ("cp", "files cannot be copied yet; `naru exec` with tar can"),
-    ("df", "it does not exist yet"),
+    ("df", "it is called `naru system df`"),
     ("diff", "it does not exist yet"),
     ("export", ARCHIVE),
     ("history", "it does not exist yet"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use wire::image::{ImageRemoved, ImageSummary};
+use wire::image::{ImageFinding, ImageRemoved, ImageSummary};
 use wire::progress::Line;
 
 use crate::request::{Query, Request, segment};
@@ -55,6 +55,14 @@ impl Client {
     /// Not found.
     pub async fn image_raw(&self, name: &str) -> Result<Bytes, Error> {
         self.bytes(Request::get(format!("/images/{}/json", segment(name)))).await
+    }
+
+    /// Reads all of an image again and compares it with its digests. An extension of ours.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn verify_image(&self, name: &str) -> Result<Vec<ImageFinding>, Error> {
+        self.json(Request::get(format!("/images/{}/verify", segment(name)))).await
     }
 
     /// Pulls an image and returns the progress as it comes. Dropping it gives the pull up.

@@ -31,5 +31,5 @@ pub use error::Error;
 pub use hijack::{Hijacked, ReadHalf, WriteHalf};
 pub use images::{ListImages, PullImage, RemoveImage};
 pub use lines::{ByteStream, JsonLines};
-pub use system::Prune;
+pub use system::{CheckSystem, Prune};
 pub use transport::Client;

@@ -3,9 +3,19 @@
 use bytes::Bytes;
 use wire::event::EventMessage;
 use wire::other::Pruned;
+use wire::system::{CheckReport, DiskUsage};
 
 use crate::request::{Query, Request, segment};
 use crate::{Client, Error, JsonLines};
+
+/// What a check does besides looking.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckSystem {
+    /// Mend or remove what is damaged.
+    pub repair: bool,
+    /// Find images that the database has lost.
+    pub rebuild: bool,
+}
 
 impl Client {
     /// Returns the engine's version as the engine wrote it.
@@ -22,6 +32,24 @@ impl Client {
     /// As every request.
     pub async fn info_raw(&self) -> Result<Bytes, Error> {
         self.bytes(Request::get("/info")).await
+    }
+
+    /// Returns what takes the disk.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn disk_usage(&self) -> Result<DiskUsage, Error> {
+        self.json(Request::get("/system/df")).await
+    }
+
+    /// Compares database and disk. With `repair` what is damaged is mended or removed; with `rebuild` images that the
+    /// database has lost are found again. An extension of ours.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn check(&self, what: CheckSystem) -> Result<CheckReport, Error> {
+        let query = Query::default().with_flag("repair", what.repair).with_flag("rebuild", what.rebuild);
+        self.json(Request::post("/system/check").query(query)).await
     }
 
     /// Returns events as they come; times as the API takes them, `filters` as JSON.

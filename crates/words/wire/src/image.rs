@@ -182,3 +182,15 @@ pub struct ImagesPruned {
     /// Bytes.
     pub space_reclaimed: u64,
 }
+
+/// One part of an image in the answer to `GET /images/{name}/verify`, an extension of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageFinding {
+    /// The digest of a blob, or the diff ID of a layer.
+    pub digest: String,
+    /// `blob`, `layer (file)`, `layer (directory)`.
+    pub part: String,
+    /// What is wrong; empty if all is well.
+    pub flaw: String,
+}

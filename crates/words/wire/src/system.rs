@@ -332,6 +332,41 @@ pub struct DiskUsage {
     /// The build cache.
     #[serde(default)]
     pub build_cache: Option<Vec<serde_json::Value>>,
+    /// What the data root takes on its file system. An extension of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_root: Option<Vec<DataRootShare>>,
+}
+
+/// A part of what the data root takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DataRootShare {
+    /// What it is for.
+    pub name: String,
+    /// Bytes on the disk.
+    pub size: i64,
+}
+
+/// The answer to `POST /system/check`, an extension of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CheckReport {
+    /// What is wrong.
+    pub problems: Vec<CheckProblem>,
+    /// Names of images that were found again.
+    pub rebuilt: Vec<String>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CheckProblem {
+    /// What it is about.
+    pub what: String,
+    /// What is wrong.
+    pub flaw: String,
+    /// What was done about it; empty if nothing was.
+    pub repaired: String,
 }
 
 /// The body of `POST /auth` and of the `X-Registry-Auth` header.

@@ -459,3 +459,77 @@ fn nothing_stale_is_left_after_a_crash() {
     assert_eq!(neighbour.ask("192.0.2.1", "8080"), "");
     let _ = env.naru(&["run", "--rm", "-p", "8080:80", "busybox", "true"]).ok();
 }
+
+#[test]
+fn flushed_packet_filter_is_put_back_and_connections_go_on() {
+    let env = TestEnv::with_busybox();
+    let neighbour = Neighbour::of(&env);
+    serve(&env, "web", &["-p", "8080:80"]);
+    let nft = |line: &str| env.run_in_namespace("nft", &line.split(' ').collect::<Vec<_>>()).ok();
+    let rules = || nft("list ruleset");
+    let before = rules();
+    assert!(before.contains("8080"), "{before}");
+    let _ = nft("add table inet mine");
+    for command in ["flush ruleset", "delete table ip naru-naru0-ports", "flush table ip naru-naru0-ports"] {
+        let _ = nft(command);
+        wait_until(&format!("after {command} all is as it was"), || {
+            rules().replace("table inet mine {\n}\n", "").trim() == before.trim()
+        });
+        assert_eq!(neighbour.ask("192.0.2.1", "8080"), "web", "{command}");
+    }
+}
+
+#[test]
+fn iptables_that_drop_forwarded_packets_do_not_stop_ours() {
+    let env = TestEnv::with_busybox();
+    let neighbour = Neighbour::of(&env);
+    let iptables =
+        |line: &str| env.run_in_namespace("iptables-nft", &line.split(' ').collect::<Vec<_>>()).ok();
+    // As a Docker engine leaves it, before and after ours has started its first container.
+    let _ = iptables("-P FORWARD DROP");
+    let _ = iptables("-A FORWARD -i docker0 -j ACCEPT");
+    serve(&env, "web", &["-p", "8080:80"]);
+    assert_eq!(neighbour.ask("192.0.2.1", "8080"), "web");
+    let shown = iptables("-S FORWARD");
+    let shown = shown.replace(" -m comment --comment \"naru naru0\"", "");
+    let expected = [
+        "-P FORWARD DROP",
+        "-A FORWARD -i naru0 -j ACCEPT",
+        "-A FORWARD -o naru0 -j ACCEPT",
+        "-A FORWARD -i docker0 -j ACCEPT",
+    ];
+    assert_eq!(
+        shown.lines().collect::<Vec<_>>(),
+        expected,
+        "listed as rules of iptables, and nothing else is touched"
+    );
+    let _ = iptables("-F FORWARD");
+    wait_until("the rules are put back", || iptables("-S FORWARD").lines().count() == 3);
+    assert_eq!(neighbour.ask("192.0.2.1", "8080"), "web");
+    let _ = iptables("-P FORWARD ACCEPT");
+    let _ = iptables("-F FORWARD");
+    assert_eq!(neighbour.ask("192.0.2.1", "8080"), "web");
+}
+
+#[test]
+fn operator_decides_where_ports_are_published() {
+    let flags = vec!["--ip".to_owned(), "127.0.0.1".to_owned()];
+    let env = TestEnv::with(testkit::EnvOptions { flags, ..testkit::EnvOptions::default() });
+    let _ = env.naru(&["pull", "-q", "busybox"]).ok();
+    let _ = env
+        .naru(&[
+            "run",
+            "-d",
+            "--name",
+            "one",
+            "-p",
+            "8080:80",
+            "-p",
+            "0.0.0.0:8081:81",
+            "busybox",
+            "sleep",
+            "100",
+        ])
+        .ok();
+    assert_eq!(env.naru(&["port", "one"]).ok(), "80/tcp -> 127.0.0.1:8080\n81/tcp -> 0.0.0.0:8081");
+}

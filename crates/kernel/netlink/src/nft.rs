@@ -6,6 +6,7 @@
 //! Linux `include/uapi/linux/netfilter/nf_tables.h`, `nfnetlink.h`.
 
 pub mod map;
+pub mod monitor;
 
 use crate::message::{APPEND, CREATE, Message};
 use crate::{Error, Socket};
@@ -122,6 +123,46 @@ pub fn replace(socket: &Socket, table: &Table) -> Result<(), Error> {
         messages.extend(chain.rules.iter().map(|rule| new_rule(&table.name, &chain.name, rule)));
     }
     transaction(socket, &messages)
+}
+
+/// Puts rules in front of the others of a chain of another program, with a comment by which they are known; in one
+/// transaction. They have the form that the iptables program lists: conditions, a counter, a verdict.
+///
+/// # Errors
+/// NotFound if the chain is not there.
+pub fn insert(
+    socket: &Socket,
+    family: Family,
+    table: &str,
+    chain: &str,
+    comment: &str,
+    rules: &[Vec<Expression>],
+) -> Result<(), Error> {
+    // Each one is put in front of the one before.
+    let messages: Vec<Message> =
+        rules.iter().rev().map(|rule| foreign_rule(family, table, chain, comment, rule)).collect();
+    transaction(socket, &messages)
+}
+
+fn foreign_rule(family: Family, table: &str, chain: &str, comment: &str, rule: &[Expression]) -> Message {
+    // Neither APPEND nor a position: in front.
+    let mut message =
+        message(family, NEWRULE, CREATE, format!("add a rule to the nf_tables chain {chain} ({rule:?})"));
+    message.text(1, table).text(2, chain); // NFTA_RULE_TABLE, NFTA_RULE_CHAIN
+    message.nest(4, |list| {
+        for expression in rule {
+            if matches!(expression, Expression::Accept | Expression::Drop | Expression::Return) {
+                element(list, "counter", |_| {});
+            }
+            encode(family, list, expression);
+        }
+    });
+    let mut text = comment.as_bytes().to_vec();
+    text.push(0);
+    let mut data = vec![0, text.len() as u8]; // Comments are short.
+    data.extend(text);
+    message.put(7, &data); // NFTA_RULE_USERDATA
+    message
 }
 
 /// Deletes a table; one that does not exist is fine.

@@ -44,6 +44,16 @@ impl Socket {
         Ok(socket)
     }
 
+    /// Subscribes to changes of nf_tables (group NFNLGRP_NFTABLES).
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_ADMIN; EINVAL if the kernel has no nf_tables.
+    pub fn listen_to_nf_tables(&self) -> Result<()> {
+        const NFNLGRP_NFTABLES: u32 = 7;
+        let address = protocol::SocketAddrNetlink::new(0, 1 << (NFNLGRP_NFTABLES - 1));
+        Call("bind").result(rustix::net::bind(&self.0, &address), || format!("{:?}, {address:?}", self.0))
+    }
+
     /// Sends messages to the kernel, which handles them before this returns.
     ///
     /// # Errors

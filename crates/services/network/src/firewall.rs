@@ -30,5 +30,10 @@ pub(crate) fn table(config: &NetworkConfig, subnet: Subnet) -> Table {
             rules: vec![masquerade],
         });
     }
-    Table { name: format!("naru-{}", config.bridge_name), chains }
+    Table { name: name(config), chains }
+}
+
+/// Returns the table's name, with which the names of all our tables begin.
+pub(crate) fn name(config: &NetworkConfig) -> String {
+    format!("naru-{}", config.bridge_name)
 }

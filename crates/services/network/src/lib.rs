@@ -24,6 +24,7 @@ mod ipam;
 mod subnet;
 
 mod bridge;
+mod coexist;
 mod endpoint;
 mod firewall;
 mod ports;
@@ -31,6 +32,7 @@ mod sandbox;
 
 mod reaper;
 mod reconcile;
+mod watch;
 
 mod record;
 

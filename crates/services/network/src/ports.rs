@@ -25,7 +25,7 @@ pub use request::{PortRequest, Protocol, Published, Reserved};
 use crate::Error;
 use allocator::{Allocator, Failure};
 use netlink::Socket;
-use netlink::nft::{Family, map};
+use netlink::nft::{Family, map, monitor};
 use refs::ContainerId;
 use std::collections::BTreeMap;
 use std::fs;
@@ -138,6 +138,24 @@ impl Ports {
         }
         state.in_kernel.clear();
         self.assert_locked(&mut state)
+    }
+
+    /// Puts the tables into the kernel again if somebody deleted them, or rules of them.
+    pub(crate) fn repair(&self) -> Result<(), Error> {
+        let refused = |source| Error::Netlink { what: "look at the packet filter", source };
+        let mut state = self.state();
+        let socket = Socket::netfilter().map_err(refused)?;
+        for family in state.in_kernel.clone() {
+            let rules = monitor::rules(&socket, family, &self.table, None).map_err(refused)?;
+            if rules.len() < table::rule_count(family) {
+                tracing::warn!(
+                    table = self.table,
+                    "another program deleted published ports from the packet filter; putting them back"
+                );
+                return self.assert_locked(&mut state);
+            }
+        }
+        Ok(())
     }
 
     fn assert_locked(&self, state: &mut State) -> Result<(), Error> {

@@ -8,9 +8,13 @@ use crate::reconcile::{self, Found};
 use crate::record::{Record, SubnetRecord};
 use crate::sandbox::{Pool, Sandbox};
 use crate::view::mac_text;
-use crate::{Counters, EndpointView, Error, NetworkConfig, NetworkView, endpoint, ipam, record};
+use crate::watch::Watcher;
+use crate::{
+    Counters, EndpointView, Error, NetworkConfig, NetworkView, coexist, endpoint, firewall, ipam, record,
+};
 use crate::{PortRequest, Published, Reserved};
 use blocking::Blocking;
+use netlink::nft::{Family, monitor};
 use netlink::{Socket, link};
 use refs::{ContainerId, Timestamp};
 use std::collections::BTreeMap;
@@ -48,6 +52,8 @@ struct Inner {
     pool: Pool,
     reaper: Reaper,
     ports: Ports,
+    /// There since the first use of the bridge.
+    watcher: Mutex<Option<Watcher>>,
     /// Held while the kernel is asked; taken before `state` if both are needed.
     host: Mutex<Option<Host>>,
     /// Held for moments.
@@ -89,7 +95,8 @@ impl Network {
         let state = Mutex::new(State { networks, addresses: None, attached: BTreeMap::new() });
         let reaper = Reaper::start();
         let ports = Ports::new(&config.bridge_name, config.publish_address);
-        let inner = Inner { config, store, blocking, pool, reaper, ports, host: Mutex::new(None), state };
+        let (watcher, host) = (Mutex::new(None), Mutex::new(None));
+        let inner = Inner { config, store, blocking, pool, reaper, ports, watcher, host, state };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -118,7 +125,12 @@ impl Network {
         namespace: Namespace,
     ) -> Result<Option<EndpointView>, Error> {
         let (inner, container) = (Arc::clone(&self.inner), container.clone());
-        self.inner.blocking.run(move || inner.connect(&container, &namespace.sandbox)).await
+        let connect = move || {
+            let endpoint = inner.connect(&container, &namespace.sandbox)?;
+            inner.watch();
+            Ok(endpoint)
+        };
+        self.inner.blocking.run(connect).await
     }
 
     /// Forgets a container's attachment and frees its address. Returns at once; the devices go in the background.
@@ -188,7 +200,14 @@ impl Network {
     /// Forbidden without the right to enter namespaces; Internal if the kernel refuses something.
     pub async fn reconcile(&self, live: &[(ContainerId, u32)]) -> Result<(), Error> {
         let (inner, live) = (Arc::clone(&self.inner), live.to_vec());
-        self.inner.blocking.run(move || inner.reconcile(live)).await
+        let reconcile = move || {
+            inner.reconcile(live)?;
+            if inner.is_host_ready() {
+                inner.watch();
+            }
+            Ok(())
+        };
+        self.inner.blocking.run(reconcile).await
     }
 
     /// Returns all networks: `bridge`, `host`, `none`.
@@ -242,6 +261,46 @@ impl Network {
 }
 
 impl Inner {
+    fn is_host_ready(&self) -> bool {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Begins to watch the packet filter, once.
+    fn watch(self: &Arc<Self>) {
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if watcher.is_some() {
+            return;
+        }
+        let service = Arc::downgrade(self);
+        let repair = move || service.upgrade().map_or(Ok(()), |service| service.repair_firewall());
+        match Watcher::start(firewall::name(&self.config), repair) {
+            Ok(started) => *watcher = Some(started),
+            Err(error) => {
+                tracing::warn!(error = %error::chain(&error), "what others delete of our packet filter is not put back");
+            }
+        }
+    }
+
+    /// Puts back what another program deleted of the packet filter.
+    fn repair_firewall(&self) -> Result<(), Error> {
+        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(host) = &*host else { return Ok(()) };
+        let refused = |source| Error::Netlink { what: "look at the packet filter", source };
+        let socket = Socket::netfilter().map_err(refused)?;
+        let table = firewall::table(&self.config, host.bridge.subnet);
+        let expected: usize = table.chains.iter().map(|chain| chain.rules.len()).sum();
+        let present = monitor::rules(&socket, Family::Ip, &table.name, None).map_err(refused)?;
+        if present.len() < expected {
+            tracing::warn!(
+                table = table.name,
+                "another program deleted rules of the bridge; putting them back"
+            );
+            host.bridge.assert_firewall(&self.config)?;
+        }
+        coexist::let_pass(&socket, &self.config.bridge_name)?;
+        self.ports.repair()
+    }
+
     fn connect(&self, container: &ContainerId, sandbox: &Sandbox) -> Result<Option<EndpointView>, Error> {
         match self.try_connect(container, sandbox) {
             // Somebody may have deleted the bridge behind our back: it is made again, once.
@@ -321,6 +380,8 @@ impl Inner {
             Socket::route().map_err(|source| Error::Netlink { what: "open a netlink socket", source })?;
         let recorded = self.bridge_record().and_then(|record| record.subnet);
         let bridge = Bridge::ensure(&self.config, recorded, &socket, random_4())?;
+        let refused = |source| Error::Netlink { what: "look at the packet filter", source };
+        coexist::let_pass(&Socket::netfilter().map_err(refused)?, &self.config.bridge_name)?;
         let chosen = SubnetRecord {
             address: bridge.subnet.address,
             prefix_len: bridge.subnet.prefix_len,

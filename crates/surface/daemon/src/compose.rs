@@ -118,6 +118,7 @@ fn network_config(config: &Config) -> Result<NetworkConfig, Error> {
         mtu: config.mtu,
         ip_forward: config.ip_forward,
         ip_masq: config.ip_masq,
+        publish_address: config.ip,
         ..NetworkConfig::default()
     })
 }

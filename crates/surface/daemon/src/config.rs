@@ -46,6 +46,7 @@ Options:
       --bip cidr                   Address and subnet of the default bridge
   -b, --bridge string              Name of the default bridge (default naru0)
       --mtu int                    MTU of the default bridge (default 1500)
+      --ip ip                      Address at which ports are published that name none (default all)
       --ip-forward                 Enable forwarding of packets (default true)
       --ip-masq                    Masquerade traffic to the outside (default true)
       --dns list                   Name server for containers
@@ -109,6 +110,8 @@ pub struct Config {
     pub ip_forward: bool,
     /// Masquerade traffic to the outside.
     pub ip_masq: bool,
+    /// Where ports are published that name no address; none for everywhere.
+    pub ip: Option<IpAddr>,
     /// Name servers for containers.
     pub dns: Vec<IpAddr>,
     /// Search domains for containers.
@@ -149,6 +152,7 @@ struct File {
     mtu: Option<u32>,
     ip_forward: Option<bool>,
     ip_masq: Option<bool>,
+    ip: Option<String>,
     dns: Option<Vec<String>>,
     dns_search: Option<Vec<String>>,
     dns_opts: Option<Vec<String>>,
@@ -162,7 +166,7 @@ struct File {
 }
 
 /// Docker's further keys, known so that the refusal can say so.
-const NOT_YET: [&str; 33] = [
+const NOT_YET: [&str; 32] = [
     "allow-direct-routing",
     "authorization-plugins",
     "bip6",
@@ -186,7 +190,6 @@ const NOT_YET: [&str; 33] = [
     "fixed-cidr-v6",
     "icc",
     "init",
-    "ip",
     "ip6tables",
     "iptables",
     "ipv6",
@@ -274,6 +277,7 @@ impl Flags {
             "b" | "bridge" => file.bridge = Some(text(parser)?),
             "mtu" => file.mtu = Some(number("mtu", &text(parser)?)?),
             "ip-forward" => file.ip_forward = Some(boolean("ip-forward", parser)?),
+            "ip" => file.ip = Some(text(parser)?),
             "ip-masq" => file.ip_masq = Some(boolean("ip-masq", parser)?),
             "dns" => file.dns.get_or_insert_default().push(text(parser)?),
             "dns-search" => file.dns_search.get_or_insert_default().push(text(parser)?),
@@ -415,6 +419,7 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
         mtu: pick!(mtu, "mtu").unwrap_or(1500),
         ip_forward: pick!(ip_forward, "ip-forward").unwrap_or(true),
         ip_masq: pick!(ip_masq, "ip-masq").unwrap_or(true),
+        ip: pick!(ip, "ip").map(publish_address).transpose()?.flatten(),
         dns: addresses(pick!(dns, "dns").unwrap_or_default())?,
         dns_search: pick!(dns_search, "dns-search").unwrap_or_default(),
         dns_options: pick!(dns_opts, "dns-opts").unwrap_or_default(),
@@ -492,6 +497,15 @@ fn log_driver(driver: String) -> Result<String, Error> {
         return Ok(driver);
     }
     Err(Error::Value { key: "log-driver", value: driver, rule: "json-file or none".into() })
+}
+
+/// Reads the address at which ports are published: all of both families if it is Docker's default.
+fn publish_address(text: String) -> Result<Option<IpAddr>, Error> {
+    match text.parse::<IpAddr>() {
+        Ok(address) if address == IpAddr::from([0, 0, 0, 0]) => Ok(None),
+        Ok(address) => Ok(Some(address)),
+        Err(_) => Err(Error::Value { key: "ip", value: text, rule: "an IP address".into() }),
+    }
 }
 
 fn addresses(texts: Vec<String>) -> Result<Vec<IpAddr>, Error> {

@@ -42,6 +42,20 @@ pub(super) fn plan(name: &str, family: Family, entries: &[Entry]) -> Option<Tabl
     }
     let set = |name: &str, kind, elements| Set { name: name.to_owned(), kind, elements };
     let Parts { any, exact, networks } = parts;
+    let sets = vec![
+        set(ANY, SetKind::Port, any),
+        set(EXACT, SetKind::AddressPort, exact),
+        set(NETWORKS, SetKind::Network, networks),
+    ];
+    Some(Table { family, name: name.to_owned(), sets, chains: chains(family) })
+}
+
+/// Returns how many rules a family's table has.
+pub(super) fn rule_count(family: Family) -> usize {
+    chains(family).iter().map(|chain| chain.rules.len()).sum()
+}
+
+fn chains(family: Family) -> Vec<Chain> {
     let loopback = match family {
         Family::Ip => {
             vec![vec![Expression::DestinationIn(Ipv4Addr::new(127, 0, 0, 0), 8), Expression::Return]]
@@ -55,12 +69,7 @@ pub(super) fn plan(name: &str, family: Family, entries: &[Entry]) -> Option<Tabl
         Expression::Masquerade,
     ];
     chains.push(Chain { name: "postrouting".to_owned(), hook: Hook::PostroutingNat, rules: vec![rule] });
-    let sets = vec![
-        set(ANY, SetKind::Port, any),
-        set(EXACT, SetKind::AddressPort, exact),
-        set(NETWORKS, SetKind::Network, networks),
-    ];
-    Some(Table { family, name: name.to_owned(), sets, chains })
+    chains
 }
 
 /// Returns how a family's sets change. Networks stay: one without such containers does no harm.

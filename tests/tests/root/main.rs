@@ -14,6 +14,7 @@ mod golden;
 mod health;
 mod images;
 mod lifecycle;
+mod logdrivers;
 mod logs;
 mod mounts;
 mod network;

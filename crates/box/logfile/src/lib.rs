@@ -8,7 +8,7 @@
 //! and all carry the time of the first. Bytes that are no UTF-8 become U+FFFD.
 //!
 //! The writer lives in the supervisor and the reader in the engine: they share nothing but the files.
-//! Not for compressed rotation, and not for other log drivers.
+//! Rotated files may be compressed by others, under [`lock`]. Not for what is sent elsewhere.
 //!
 //! # Source
 //! moby daemon/logger/copier.go, daemon/logger/jsonfilelog, daemon/logger/loggerutils/logfile.go at v28.5; bytes
@@ -29,8 +29,8 @@ mod tail;
 mod error;
 
 pub use error::Error;
-pub use reader::{Entry, Query, Reader};
-pub use rotate::files;
+pub use reader::{Entry, Query, Reader, Unpack};
+pub use rotate::{compressed, files, lock};
 pub use writer::{Options, Writer};
 
 /// Which of a program's outputs a record comes from.

@@ -66,7 +66,11 @@ pub struct Reader {
     searched: usize,
     done: bool,
     malformed: u64,
+    unpack: Option<Unpack>,
 }
+
+/// Makes the content of a compressed file readable: a file that holds it.
+pub type Unpack = fn(&Path) -> io::Result<File>;
 
 #[derive(Debug)]
 struct Part {
@@ -82,6 +86,19 @@ impl Reader {
     /// # Errors
     /// Internal if a file cannot be opened or read.
     pub fn open(path: &Path, max_files: u32, query: Query) -> Result<Self, Error> {
+        Self::open_with(path, max_files, query, None)
+    }
+
+    /// As [`open`](Self::open); `unpack` is needed for files that were compressed, which are else passed over.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        path: &Path,
+        max_files: u32,
+        query: Query,
+        unpack: Option<Unpack>,
+    ) -> Result<Self, Error> {
         let mut reader = Self {
             path: path.to_owned(),
             max_files,
@@ -93,6 +110,7 @@ impl Reader {
             searched: 0,
             done: false,
             malformed: 0,
+            unpack,
         };
         reader.open_parts().map_err(|source| reader.failed(source))?;
         Ok(reader)
@@ -144,7 +162,11 @@ impl Reader {
     fn open_parts(&mut self) -> io::Result<()> {
         let mut wanted = self.query.tail;
         for path in rotate::files(&self.path, self.max_files) {
-            let Some(mut part) = Part::open(&path)? else { continue };
+            let part = match (Part::open(&path)?, self.unpack) {
+                (None, Some(unpack)) => Part::unpacked(&path, unpack)?,
+                (part, _) => part,
+            };
+            let Some(mut part) = part else { continue };
             if self.later.iter().any(|newer| newer.identity == part.identity) {
                 continue;
             }
@@ -219,7 +241,10 @@ impl Reader {
     fn find_newer(&mut self) -> io::Result<()> {
         let current = self.current.as_ref().map(|part| part.identity);
         for path in rotate::files(&self.path, self.max_files) {
-            let Some(part) = Part::open(&path)? else { continue };
+            let Some(part) = Part::open(&path)? else {
+                // Only what was rotated a while ago is compressed: that was read.
+                if rotate::compressed(&path).exists() { break } else { continue }
+            };
             if Some(part.identity) == current {
                 break;
             }
@@ -244,6 +269,17 @@ impl Part {
         };
         let metadata = file.metadata()?;
         Ok(Some(Self { identity: (metadata.dev(), metadata.ino()), file, position: 0 }))
+    }
+
+    fn unpacked(path: &Path, unpack: Unpack) -> io::Result<Option<Self>> {
+        let packed = rotate::compressed(path);
+        let Some(part) = Self::open(&packed)? else { return Ok(None) };
+        match unpack(&packed) {
+            Ok(file) => Ok(Some(Self { file, ..part })),
+            // Rotated away meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The files of one log: `x`, `x.1`, `x.2`, … from the newest to the oldest.
+//! The files of one log: `x`, `x.1`, `x.2`, … from the newest to the oldest; those but the first may be compressed, `x.2.gz`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +21,36 @@ pub(crate) fn numbered(path: &Path, index: u32) -> PathBuf {
     }
 }
 
+/// Returns the path of a file that was compressed after the rotation.
+pub fn compressed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".gz");
+    name.into()
+}
+
+/// Keeps the files of a log from being renamed by others until the answer is dropped. Who compresses holds it only while it
+/// renames: the writer waits for it.
+///
+/// # Errors
+/// Those of the directory.
+pub fn lock(path: &Path) -> io::Result<File> {
+    let directory = File::open(path.parent().unwrap_or(Path::new("/")))?;
+    directory.lock()?;
+    Ok(directory)
+}
+
 /// Moves every file one number up and drops the last; afterwards there is none at `path`.
 ///
 /// With one file only, that one is removed rather than emptied: who reads it can read it to its end.
 pub(crate) fn shift(path: &Path, max_files: u32) -> io::Result<()> {
+    let _lock = lock(path)?;
     for index in (1..max_files.max(1)).rev() {
-        gone_is_fine(fs::rename(numbered(path, index - 1), numbered(path, index)))?;
+        let (from, to) = (numbered(path, index - 1), numbered(path, index));
+        gone_is_fine(fs::remove_file(compressed(&to)))?;
+        if index > 1 {
+            gone_is_fine(fs::rename(compressed(&from), compressed(&to)))?;
+        }
+        gone_is_fine(fs::rename(from, &to))?;
     }
     if max_files <= 1 {
         gone_is_fine(fs::remove_file(path))?;

@@ -11,12 +11,14 @@ mod birth;
 mod effects;
 mod found;
 mod health;
+mod log;
 mod publishing;
 mod reports;
 mod update;
 
 use crate::Error;
 use crate::context::{Context, now};
+use crate::log_shipper::Shipper;
 use crate::machine::{Action, Event, Exit, Machine, Outcome, Phase, Timer, Token};
 use crate::options::WaitCondition;
 use crate::record::Record;
@@ -59,6 +61,8 @@ pub(crate) struct Actor {
     timers: HashMap<Timer, Instant>,
     persisting: Option<JoinHandle<Result<(), store::Error>>>,
     health: HealthWatch,
+    /// Sends the log elsewhere.
+    shipper: Option<Shipper>,
     endpoint: Option<EndpointView>,
     /// What is published at it.
     ports: Vec<network::Published>,
@@ -136,6 +140,7 @@ pub(crate) fn spawn(
         timers: HashMap::new(),
         persisting: None,
         health,
+        shipper: None,
         endpoint,
         ports,
         timeline: Timeline::default(),
@@ -169,6 +174,7 @@ impl Actor {
                     if let Err(error) = self.settle().await {
                         tracing::error!(container = %self.shared.id, error = %error::chain(&error), "record was not written");
                     }
+                    self.end_shipping().await;
                     let _ = done.send(()); // Whoever asked may have stopped waiting.
                     return;
                 }

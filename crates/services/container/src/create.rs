@@ -10,7 +10,8 @@ mod merge;
 
 pub(crate) use check::{check, joined_names, stop_signal};
 pub(crate) use limits::{Purpose, check as check_limits};
-pub(crate) use log_options::log;
+pub use log_options::LOG_ROTATION;
+pub(crate) use log_options::{FilePlan, LogPlan, log};
 pub(crate) use merge::merge;
 
 use crate::Error;

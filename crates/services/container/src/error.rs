@@ -102,6 +102,12 @@ pub enum Error {
         /// The reason.
         source: cgroup::Error,
     },
+    /// The log driver cannot be used.
+    #[error("failed to create task for container: failed to initialize logging driver: {0}")]
+    LogDriver(String),
+    /// The log driver's options.
+    #[error(transparent)]
+    LogTarget(#[from] logship::Error),
     /// Something that the actor did failed.
     #[error("{message}")]
     Failed {
@@ -309,7 +315,8 @@ impl Fault for Error {
             Self::UpdateFailed { source, .. } => source.kind(),
             Self::NotModified => Kind::NotModified,
             Self::Start { kind, .. } => *kind,
-            Self::NoLog | Self::Failed { .. } => Kind::Internal,
+            Self::LogTarget(source) => source.kind(),
+            Self::LogDriver(_) | Self::NoLog | Self::Failed { .. } => Kind::Internal,
             Self::ExecStarted { .. } | Self::ExecNotRunning { .. } | Self::Gone { .. } => Kind::Conflict,
             Self::File { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Kind::Exhausted,

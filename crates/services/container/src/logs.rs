@@ -2,6 +2,8 @@
 
 use crate::Error;
 use crate::context::Context;
+use crate::create::FilePlan;
+use crate::log_files;
 use crate::options::LogOptions;
 use crate::shared::Shared;
 use blocking::Blocking;
@@ -68,27 +70,31 @@ pub(crate) async fn open(
 }
 
 async fn reader(context: &Context, shared: &Shared, options: &LogOptions) -> Result<Reader, Error> {
-    let view = shared.view();
-    let Some(path) = view.paths.log.clone() else { return Err(Error::NoLog) };
-    // The options were checked when the container was created.
-    let max_files = view.host.log.options.get("max-file").and_then(|text| text.parse().ok()).unwrap_or(1);
+    let Some(FilePlan { path, max_files, .. }) = log_files::plan_of(shared).filter(|plan| plan.is_readable)
+    else {
+        return Err(Error::NoLog);
+    };
     let query = Query {
         tail: options.tail.map(|count| count as u64),
         since: options.since.map(Timestamp::nanos),
         until: options.until.map(Timestamp::nanos),
     };
-    Ok(context.parts.disk.run(move || Reader::open(&path, max_files, query)).await?)
+    Ok(context
+        .parts
+        .disk
+        .run(move || Reader::open_with(&path, max_files, query, Some(log_files::unpack)))
+        .await?)
 }
 
 /// Hears of changes in a container's directory.
 #[derive(Debug)]
-struct Watch {
+pub(crate) struct Watch {
     watcher: Option<(Watcher, AsyncFd<OwnedFd>)>,
 }
 
 impl Watch {
     /// Without inotify (its instances are limited) only the clock is left.
-    fn new(shared: &Shared) -> Self {
+    pub(crate) fn new(shared: &Shared) -> Self {
         let watcher = Watcher::new()
             .ok()
             .filter(|watcher| watcher.watch(&shared.directory, Changes::OfDirectoryAndFiles).is_ok());
@@ -99,7 +105,7 @@ impl Watch {
         Self { watcher: registered }
     }
 
-    async fn change(&self) {
+    pub(crate) async fn change(&self) {
         let change = async {
             let Some((watcher, ready)) = &self.watcher else { return std::future::pending().await };
             if let Ok(mut guard) = ready.readable().await {

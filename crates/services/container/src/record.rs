@@ -123,14 +123,15 @@ pub(crate) fn delete(store: &store::Store, id: &str, durability: Durability) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
     use crate::machine::Intent;
     use crate::spec::testing::host_config;
     use crate::spec::{Mount, RestartPolicy};
     use refs::Digest;
 
-    fn example() -> Record {
+    /// Returns a record with something in it.
+    pub(crate) fn example() -> Record {
         let mut host = host_config();
         host.restart = RestartPolicy::OnFailure { retries: 3 };
         host.mounts = vec![Mount::Bind {
@@ -162,6 +163,12 @@ mod tests {
             limits_pending: false,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::example;
+    use super::*;
 
     /// The bytes of version 1 must stay readable for ever: change this file only together with the version.
     #[test]

@@ -59,6 +59,7 @@ impl Service {
     pub async fn open(settings: Settings, parts: Parts) -> Result<Self, Error> {
         let context = Arc::new(Context::new(settings, parts)?);
         startup::open(&context).await?;
+        crate::log_files::keep_compressing(&context);
         Ok(Self { context })
     }
 

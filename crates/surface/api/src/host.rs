@@ -1,5 +1,6 @@
 //! Facts about this machine and this engine, as `info` and `version` report them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct System {
     pub insecure_registries: Vec<String>,
     /// The log driver of containers that name none.
     pub log_driver: String,
+    /// How it is configured, defaults included.
+    pub log_options: BTreeMap<String, String>,
     /// The engine's labels.
     pub labels: Vec<String>,
     /// Whether debug output is on.

@@ -7,6 +7,7 @@ use blocking::Blocking;
 use cgroup::{Cgroups, Mode};
 use network::{NetworkConfig, Subnet};
 use registry::{Registry, RegistryConfig};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -165,6 +166,17 @@ fn settings(config: &Config, init_program: std::path::PathBuf) -> container::Set
     }
 }
 
+/// Returns the options of the default log driver, with what holds if the operator is silent.
+fn log_options(config: &Config) -> BTreeMap<String, String> {
+    let mut options = config.log_options.clone();
+    let limits = ["max-size", "max-file", "compress"];
+    let is_file = matches!(config.log_driver.as_str(), "json-file" | "local");
+    if is_file && !limits.iter().any(|name| options.contains_key(*name)) {
+        options.extend(container::LOG_ROTATION.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    options
+}
+
 fn system(config: &Config, cgroups: &Cgroups, driver: &str) -> Result<api::System, Error> {
     let variable = |name: &str| {
         std::env::var(name).or_else(|_| std::env::var(name.to_ascii_lowercase())).unwrap_or_default()
@@ -176,6 +188,7 @@ fn system(config: &Config, cgroups: &Cgroups, driver: &str) -> Result<api::Syste
         driver_status: driver_status(&config.data_root),
         limits: cgroups.limits(),
         log_driver: config.log_driver.clone(),
+        log_options: log_options(config),
         registry_mirrors: config.registry_mirrors.iter().map(|mirror| with_slash(mirror)).collect(),
         insecure_registries: config.insecure_registries.clone(),
         labels: config.labels.clone(),

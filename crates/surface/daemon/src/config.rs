@@ -54,7 +54,7 @@ Options:
       --dns-opt list               Resolver option for containers
       --cgroup-parent string       Parent of all container cgroups (default /naru)
       --default-shm-size bytes     Size of /dev/shm (default 64MiB)
-      --log-driver string          Default log driver: json-file, none (default json-file)
+      --log-driver string          Default log driver (default json-file)
       --log-opt map                Default option of the log driver (max-size=20m, max-file=5)
       --label list                 Label of the engine, key=value
   -s, --storage-driver string      erofs or overlay2 (default erofs where the kernel mounts it from files)
@@ -492,11 +492,14 @@ fn log_level(level: Option<String>) -> Result<String, Error> {
     Err(Error::Value { key: "log-level", value: level, rule: "error, warn, info, debug or trace".into() })
 }
 
+/// Log drivers that there are.
+const LOG_DRIVERS: [&str; 7] = ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"];
+
 fn log_driver(driver: String) -> Result<String, Error> {
-    if ["json-file", "none"].contains(&driver.as_str()) {
+    if LOG_DRIVERS.contains(&driver.as_str()) {
         return Ok(driver);
     }
-    Err(Error::Value { key: "log-driver", value: driver, rule: "json-file or none".into() })
+    Err(Error::Value { key: "log-driver", value: driver, rule: format!("one of {}", LOG_DRIVERS.join(", ")) })
 }
 
 /// Reads the address at which ports are published: all of both families if it is Docker's default.
@@ -584,7 +587,7 @@ mod tests {
             (r#"{"default-shm-size": "much"}"#, "default-shm-size"),
             (r#"{"data-root": "relative"}"#, "data-root"),
             (r#"{"live-restore": false}"#, "live-restore"),
-            (r#"{"log-driver": "syslog"}"#, "syslog"),
+            (r#"{"log-driver": "splunk"}"#, "splunk"),
             (r#"{"bridge": "none"}"#, "bridge"),
             (r#"{"bridge": "a-name-that-is-too-long"}"#, "15 bytes"),
         ] {

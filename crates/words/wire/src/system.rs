@@ -125,6 +125,9 @@ pub struct Info {
     pub system_time: String,
     /// The default logging driver.
     pub logging_driver: String,
+    /// How it is configured, an extension of ours.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub logging_options: std::collections::BTreeMap<String, String>,
     /// `cgroupfs`.
     pub cgroup_driver: String,
     /// `1` or `2`.

@@ -75,6 +75,7 @@ impl Actor {
 
     async fn try_launch(&mut self) -> Result<i32, Error> {
         self.timeline = Timeline::default();
+        self.check_log_endpoint().await?;
         let begun = Begun::now();
         let clients = self.shared.attachments.take().await;
         self.await_departure().await;
@@ -273,11 +274,7 @@ impl Actor {
             seccomp: prepared.seccomp.is_some(),
             open_stdin: record.config.open_stdin,
             stdin_once: record.config.stdin_once,
-            log: crate::create::log(
-                &record.host.log,
-                &record.config,
-                &log_path(&record.id, &self.shared.directory),
-            )?,
+            log: self.supervisors_log()?,
             attach: clients.iter().map(|(attach, _)| attach.clone()).collect(),
         })
     }

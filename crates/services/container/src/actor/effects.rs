@@ -132,6 +132,7 @@ impl Actor {
         if let Some(shim) = &self.shim {
             self.shared.attachments.go_live(shim).await;
         }
+        self.ship_log().await;
         let Some(released) = self.released.take() else { return }; // taken over: its birth was another engine's
         self.timeline.end(released, "release", "");
         let (timeline, directory) = (self.timeline.clone(), self.shared.directory.clone());
@@ -309,6 +310,7 @@ impl Actor {
     }
 
     async fn remove_files(&mut self) {
+        self.drain_log().await;
         let context = Arc::clone(&self.context);
         let (id, directory) = (self.shared.id.clone(), self.shared.directory.clone());
         let remove = move || -> Result<(), Error> {

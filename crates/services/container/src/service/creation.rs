@@ -39,7 +39,7 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
     let command = create::command(&config)?;
     let warnings = create::check(&config, &mut host, &context.facts)?;
     let id = new_id()?;
-    create::log(&host.log, &config, &context.directory(&id))?;
+    create::log(&host.log, &config, id.as_str(), &context.directory(&id))?;
     check_others(context, &host)?;
     set_hostname(context, &mut config, &host, &id);
 
@@ -73,8 +73,10 @@ fn complete(context: &Context, host: &mut HostConfig) {
     }
     if host.log.driver.is_empty() {
         host.log.driver.clone_from(&settings.log.driver);
-        if host.log.options.is_empty() {
-            host.log.options.clone_from(&settings.log.options);
+    }
+    if host.log.driver == settings.log.driver {
+        for (name, value) in &settings.log.options {
+            host.log.options.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
 }

@@ -139,6 +139,9 @@ fn server_text(info: &Info) -> String {
         out.named(&format!("  {name}"), value);
     }
     out.unless_empty(" Logging Driver", &info.logging_driver);
+    for (name, value) in &info.logging_options {
+        out.named(&format!("  {name}"), value);
+    }
     out.unless_empty(" Cgroup Driver", &info.cgroup_driver);
     out.unless_empty(" Cgroup Version", &info.cgroup_version);
     out.line(" Plugins:");

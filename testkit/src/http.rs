@@ -1,6 +1,6 @@
 //! The REST API as bytes: for tests that must see exactly what is on the wire.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -34,9 +34,23 @@ impl Response {
     }
 }
 
+/// Sends these bytes, a whole request with `Connection: close`, and reads the whole response.
+///
+/// # Panics
+/// When the answer is no HTTP.
+pub fn exchange(mut stream: impl Read + Write, request: &[u8]) -> Response {
+    let head_only = request.starts_with(b"HEAD ");
+    match stream.write_all(request) {
+        // It has answered without reading the body.
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
+        written => written.expect("the server reads"),
+    }
+    read(&mut BufReader::new(stream), head_only)
+}
+
 /// Sends one request and reads the whole response.
 pub(crate) fn request(socket: &Path, method: &str, path: &str, body: Option<&str>) -> Response {
-    let mut stream = UnixStream::connect(socket).expect("the engine listens");
+    let stream = UnixStream::connect(socket).expect("the engine listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
     let body = body.unwrap_or("");
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
@@ -44,14 +58,10 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str, body: Option<&str
         "{method} {path} HTTP/1.1\r\nHost: naru\r\nConnection: close\r\n{kind}Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    match stream.write_all(request.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {} // it has answered without reading the body
-        written => written.expect("the engine reads"),
-    }
-    read(&mut BufReader::new(stream), method == "HEAD")
+    exchange(stream, request.as_bytes())
 }
 
-fn read(reader: &mut BufReader<UnixStream>, head_only: bool) -> Response {
+fn read(reader: &mut impl BufRead, head_only: bool) -> Response {
     let mut status_line = String::new();
     reader.read_line(&mut status_line).expect("a status line");
     let status_line = status_line.trim_end().to_owned();
@@ -77,7 +87,7 @@ fn read(reader: &mut BufReader<UnixStream>, head_only: bool) -> Response {
     response
 }
 
-fn chunks(reader: &mut BufReader<UnixStream>) -> Vec<u8> {
+fn chunks(reader: &mut impl BufRead) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
         let mut line = String::new();

@@ -15,7 +15,7 @@ mod terminal;
 
 pub use env::{EnvOptions, TestEnv};
 pub use fixtures::busybox_docker_archive;
-pub use http::Response;
+pub use http::{Response, exchange};
 pub use output::Ran;
 pub use terminal::Terminal;
 

@@ -17,7 +17,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn new(command: String, output: &Output) -> Self {
+    pub fn new(command: String, output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let code = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
         Self {

@@ -20,6 +20,7 @@ mod mounts;
 mod network;
 mod on_demand;
 mod ports;
+mod registryd;
 mod resources;
 mod rest;
 mod run;

@@ -122,6 +122,21 @@ impl Content {
         ingest.commit()
     }
 
+    /// Takes a whole file as a blob: makes it durable and moves it to its place. The caller has verified that its bytes are those of
+    /// the digest. A blob that is here already stays, and the file goes.
+    ///
+    /// # Errors
+    /// A file that cannot be read or moved; those of the database.
+    pub fn adopt(&self, file: &Path, digest: &Digest) -> Result<(), Error> {
+        let turn = Turn::wait(self, digest);
+        if self.contains(digest) {
+            return remove_file(file);
+        }
+        let opened = File::open(file).map_err(Error::disk("open", file))?;
+        let size_bytes = opened.metadata().map_err(Error::disk("read", file))?.len();
+        turn.place(&opened, file, size_bytes)
+    }
+
     /// Begins or resumes to take a blob in; none if it is here. Waits while another does the same.
     ///
     /// # Errors

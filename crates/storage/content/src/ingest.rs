@@ -113,16 +113,7 @@ impl Ingest {
             self.discard()?;
             return Err(Error::WrongDigest { expected: digest, found });
         }
-        let path = self.turn.content.path(&digest);
-        sys::fs::sync_data(&self.file).map_err(Error::disk("sync", &self.path))?;
-        std::fs::rename(&self.path, &path).map_err(Error::disk("rename to", &path))?;
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        let directory_fd = sys::fs::open_directory(directory).map_err(Error::disk("open", directory))?;
-        sys::fs::sync(directory_fd).map_err(Error::disk("sync", directory))?;
-        let row = BlobRow { digest, size_bytes: self.offset, created_ns: nanoseconds(SystemTime::now()) };
-        // The file is durable, and one without a row gets it at the next start: no need to wait for the disk again.
-        self.turn.content.shared.store.write_relaxed(|tx| tx.add_blob(&row))?;
-        Ok(())
+        self.turn.place(&self.file, &self.path, self.offset)
     }
 
     fn discard(&self) -> Result<(), Error> {
@@ -158,6 +149,21 @@ impl Turn {
 
     pub(crate) fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// Makes a verified file durable, moves it to its place and notes it.
+    pub(crate) fn place(&self, file: &File, from: &Path, size_bytes: u64) -> Result<(), Error> {
+        let path = self.content.path(&self.digest);
+        sys::fs::sync_data(file).map_err(Error::disk("sync", from))?;
+        std::fs::rename(from, &path).map_err(Error::disk("rename to", &path))?;
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let directory_fd = sys::fs::open_directory(directory).map_err(Error::disk("open", directory))?;
+        sys::fs::sync(directory_fd).map_err(Error::disk("sync", directory))?;
+        let created_ns = nanoseconds(SystemTime::now());
+        let row = BlobRow { digest: self.digest.clone(), size_bytes, created_ns };
+        // The file is durable, and one without a row gets it at the next start: no need to wait for the disk again.
+        self.content.shared.store.write_relaxed(|tx| tx.add_blob(&row))?;
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ mod port;
 pub(crate) mod prune;
 mod ps;
 mod pull;
+pub(crate) mod registry;
 mod rename;
 mod rm;
 mod rmi;
@@ -56,6 +57,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("port", &port::PORT),
         Entry::command("ps", &ps::PS),
         Entry::command("pull", &pull::PULL),
+        Entry::menu("registry", &registry::MENU),
         Entry::command("rename", &rename::RENAME),
         Entry::command("restart", &stop::RESTART),
         Entry::command("rm", &rm::RM),

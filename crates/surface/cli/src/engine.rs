@@ -197,7 +197,7 @@ fn launch(exec_root: &Path, log_path: &Path) -> Outcome<(Child, u64)> {
 }
 
 /// Finds `narud`: `NARU_DAEMON`, beside this program, or in PATH.
-fn find_narud() -> Outcome<PathBuf> {
+pub(crate) fn find_narud() -> Outcome<PathBuf> {
     if let Some(named) = env("NARU_DAEMON") {
         let path = PathBuf::from(&named);
         return match is_program(&path) {

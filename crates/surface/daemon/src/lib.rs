@@ -12,6 +12,7 @@ mod lock;
 mod logging;
 mod notify;
 mod programs;
+mod registry;
 
 pub use error::Error;
 
@@ -28,6 +29,10 @@ const WORKERS: usize = 2;
 
 /// Runs `narud` with these arguments (without the program's name).
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|arg| arg == "registry").is_some() {
+        return end(registry::run(args));
+    }
     let environment = Environment { log_level: std::env::var(config::LOG_ENV).ok() };
     let outcome = config::parse(args, &environment).and_then(|invocation| match invocation {
         Invocation::Print(text) => {
@@ -40,6 +45,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Invocation::Serve(config) => serve(&config),
     });
+    end(outcome)
+}
+
+fn end(outcome: Result<(), Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

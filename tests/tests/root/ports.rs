@@ -533,3 +533,55 @@ fn operator_decides_where_ports_are_published() {
         .ok();
     assert_eq!(env.naru(&["port", "one"]).ok(), "80/tcp -> 127.0.0.1:8080\n81/tcp -> 0.0.0.0:8081");
 }
+
+#[test]
+fn ports_of_a_running_container_change() {
+    let mut env = TestEnv::with_busybox();
+    let neighbour = Neighbour::of(&env);
+    serve(&env, "web", &["-p", "8080:80"]);
+    let _ = env.naru(&["run", "-d", "--name", "other", "-p", "9090:80", "busybox", "sleep", "1000"]).ok();
+    let pid = env.inspect("web", "{{.State.Pid}}");
+    let shown = |env: &TestEnv| env.naru(&["port", "web"]).ok();
+    let _ =
+        env.naru(&["update", "--publish-add", "8081:80", "--publish-add", "127.0.0.1:8082:80", "web"]).ok();
+    let all = "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n80/tcp -> 0.0.0.0:8081\n80/tcp -> [::]:8081\n80/tcp -> 127.0.0.1:8082";
+    assert_eq!(shown(&env), all);
+    for port in ["8080", "8081"] {
+        assert_eq!(
+            (neighbour.ask("192.0.2.1", port), ask_here(&env, "::1", port)),
+            ("web".into(), "web".into())
+        );
+    }
+    assert_eq!(ask_here(&env, "127.0.0.1", "8082"), "web");
+    // A port that cannot be had changes nothing, though another one was given up for it.
+    let refused =
+        env.naru(&["update", "--publish-rm", "8081:80", "--publish-add", "9090:81", "web"]).fails_with(1);
+    assert!(refused.contains("port is already allocated by container \"other\""), "{refused}");
+    assert_eq!(env.inspect("web", "{{len (index .HostConfig.PortBindings \"80/tcp\")}}"), "3");
+    assert_eq!(neighbour.ask("192.0.2.1", "8081"), "web");
+    let refused = env.naru(&["update", "--publish-rm", "8099:80", "web"]).fails_with(1);
+    assert!(refused.contains("port 80/tcp of the container is not published at :8099"), "{refused}");
+
+    let _ = env.naru(&["update", "--publish-rm", "8080:80", "web"]).ok();
+    assert_eq!(neighbour.ask("192.0.2.1", "8080"), "");
+    let _ = env.naru(&["run", "--rm", "-p", "8080:80", "busybox", "true"]).ok();
+    env.crash_engine();
+    env.start_engine();
+    let rest = "80/tcp -> 127.0.0.1:8082\n80/tcp -> 0.0.0.0:8081\n80/tcp -> [::]:8081";
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&shown(&env)), sorted(rest));
+    let _ = env.naru(&["update", "--publish-rm", "80", "web"]).ok();
+    assert_eq!(shown(&env), "");
+    assert_eq!(env.inspect("web", "{{.State.Pid}} {{json .HostConfig.PortBindings}}"), format!("{pid} {{}}"));
+    let _ = env.naru(&["update", "--publish-add", "8080:80", "web"]).ok();
+    let _ = env.naru(&["restart", "-t", "0", "web"]).ok();
+    assert_eq!(shown(&env), "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080");
+    let _ = env.naru(&["stop", "-t", "0", "web"]).ok();
+    let _ = env.naru(&["update", "--publish-add", "8083:80", "web"]).ok();
+    let _ = env.naru(&["start", "web"]).ok();
+    wait_until("the server listens", || neighbour.ask("192.0.2.1", "8083") == "web");
+}

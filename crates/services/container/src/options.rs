@@ -1,7 +1,8 @@
 //! What callers ask of an existing container.
 
-use crate::spec::{Resources, RestartPolicy};
+use crate::spec::{PortBinding, Resources, RestartPolicy};
 use refs::{Filters, Timestamp};
+use std::collections::BTreeMap;
 
 /// How a container is stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct Update {
     pub resources: Resources,
     /// What happens when it ends.
     pub restart: Option<RestartPolicy>,
+    /// Ports that are published, in the form of the host configuration.
+    pub publish_add: BTreeMap<String, Vec<PortBinding>>,
+    /// Published ports that are given up; an empty list for wherever a port is published.
+    pub publish_remove: BTreeMap<String, Vec<PortBinding>>,
 }
 
 /// How a container is removed.

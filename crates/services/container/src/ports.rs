@@ -1,10 +1,10 @@
 //! From port bindings as users write them to what the network service publishes. Pure.
 
 use crate::Error;
-use crate::spec::{Config, HostConfig, PortBinding};
+use crate::spec::{Config, HostConfig, NetworkMode, PortBinding};
 use network::{PortRequest, Protocol, Published};
 use shimwire::{HostPort, PublishedPort, Transport};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// A port of a container.
@@ -84,6 +84,88 @@ pub(crate) fn request(
     Ok(PortRequest { container_port, protocol, host_ip, host_ports })
 }
 
+/// Changes which ports are published: gives up first, so that a port of the host can change its owner in one go.
+///
+/// # Errors
+/// InvalidArgument for what is no port, and for a port that is to be given up and is not published; Conflict with the
+/// network of another container.
+pub(crate) fn change(
+    host: &mut HostConfig,
+    add: &BTreeMap<String, Vec<PortBinding>>,
+    remove: &BTreeMap<String, Vec<PortBinding>>,
+) -> Result<(), Error> {
+    if add.is_empty() && remove.is_empty() {
+        return Ok(());
+    }
+    if matches!(host.network, NetworkMode::Container(_)) {
+        return Err(Error::invalid(
+            "conflicting options: port publishing and the container type network mode",
+        ));
+    }
+    let mut bindings = by_port(&host.port_bindings)?;
+    for (port, unwanted) in by_port(remove)? {
+        let missing = |at: &str| {
+            Error::invalid(format!("port {}/{} of the container is not published{at}", port.0, port.1))
+        };
+        let present = bindings.get_mut(&port).filter(|list| !list.is_empty()).ok_or_else(|| missing(""))?;
+        if unwanted.is_empty() {
+            present.clear();
+        }
+        for binding in unwanted {
+            let at = present.iter().position(|known| *known == binding);
+            let at = at.ok_or_else(|| missing(&format!(" at {}:{}", binding.host_ip, binding.host_port)))?;
+            present.remove(at);
+        }
+    }
+    for (port, wanted) in by_port(add)? {
+        bindings.entry(port).or_default().extend(wanted);
+    }
+    bindings.retain(|_, list| !list.is_empty());
+    let key = |(port, protocol): ContainerPort| format!("{port}/{protocol}");
+    host.port_bindings = bindings.into_iter().map(|(port, list)| (key(port), list)).collect();
+    requests(&Config::default(), host).map(drop)
+}
+
+/// Returns bindings by single ports, whatever the form of the keys.
+fn by_port(
+    bindings: &BTreeMap<String, Vec<PortBinding>>,
+) -> Result<BTreeMap<ContainerPort, Vec<PortBinding>>, Error> {
+    let mut ports: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (key, list) in bindings {
+        for port in expand(key)? {
+            ports.entry(port).or_default().extend(list.iter().cloned());
+        }
+    }
+    Ok(ports)
+}
+
+/// Returns which requests nothing published answers to, and what is published without a request.
+pub(crate) fn difference(
+    wanted: &[PortRequest],
+    published: &[Published],
+) -> (Vec<PortRequest>, Vec<Published>) {
+    let mut left = published.to_vec();
+    let mut missing = Vec::new();
+    // Those of one address first: they leave the others to those of all addresses.
+    let mut order: Vec<_> = wanted.iter().enumerate().collect();
+    order.sort_by_key(|(_, request)| request.host_ip.is_none());
+    for (place, request) in order {
+        let answers = |port: &Published| {
+            port.protocol == request.protocol
+                && port.container.port() == request.container_port
+                && request.host_ip.is_none_or(|ip| port.host.ip() == ip)
+                && request.host_ports.is_none_or(|(first, last)| (first..=last).contains(&port.host.port()))
+        };
+        match left.iter().find(|port| answers(port)).map(|port| port.host.port()) {
+            // Both families have the same port.
+            Some(number) => left.retain(|port| !(answers(port) && port.host.port() == number)),
+            None => missing.push((place, *request)),
+        }
+    }
+    missing.sort_by_key(|(place, _)| *place);
+    (missing.into_iter().map(|(_, request)| request).collect(), left)
+}
+
 /// Returns the supervisor's form of a published port.
 pub(crate) fn to_shim(port: &Published) -> PublishedPort {
     PublishedPort { at: at(port), to: port.container, socket: true }
@@ -158,6 +240,59 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(shown(&config, &host), ["* any -> 53/udp", "* 8080-8080 -> 80/tcp", "* any -> 443/tcp"]);
+    }
+
+    #[test]
+    fn change_gives_up_and_adds() {
+        let mut host = host_config();
+        let map = |list: &[(&str, &[(&str, &str)])]| -> BTreeMap<String, Vec<PortBinding>> {
+            let bindings = |all: &[(&str, &str)]| all.iter().map(|(ip, port)| binding(ip, port)).collect();
+            list.iter().map(|(key, all)| ((*key).to_owned(), bindings(all))).collect()
+        };
+        host.port_bindings = map(&[("80", &[("", "8080"), ("::1", "81")]), ("53/udp", &[("", "53")])]);
+        change(&mut host, &map(&[("443/tcp", &[("", "8080")])]), &map(&[("80/tcp", &[("", "8080")])]))
+            .expect("valid");
+        let expected =
+            map(&[("443/tcp", &[("", "8080")]), ("53/udp", &[("", "53")]), ("80/tcp", &[("::1", "81")])]);
+        assert_eq!(host.port_bindings, expected);
+        change(&mut host, &BTreeMap::new(), &map(&[("53/udp", &[]), ("80", &[])])).expect("valid");
+        assert_eq!(host.port_bindings, map(&[("443/tcp", &[("", "8080")])]));
+        let error = change(&mut host, &BTreeMap::new(), &map(&[("80", &[])])).expect_err("not published");
+        assert_eq!(error.to_string(), "port 80/tcp of the container is not published");
+        let error =
+            change(&mut host, &BTreeMap::new(), &map(&[("443", &[("", "1")])])).expect_err("elsewhere");
+        assert_eq!(error.to_string(), "port 443/tcp of the container is not published at :1");
+        change(&mut host, &map(&[("x", &[("", "1")])]), &BTreeMap::new()).expect_err("no port");
+    }
+
+    #[test]
+    fn difference_leaves_alone_what_is_as_wanted() {
+        let published = |host: &str, port| Published {
+            protocol: Protocol::Tcp,
+            host: host.parse().expect("valid"),
+            container: std::net::SocketAddr::new([10, 0, 0, 2].into(), port),
+        };
+        let request = |ip: Option<&str>, ports, container_port| PortRequest {
+            container_port,
+            protocol: Protocol::Tcp,
+            host_ip: ip.map(|ip| ip.parse().expect("valid")),
+            host_ports: ports,
+        };
+        let all = [
+            published("0.0.0.0:8080", 80),
+            published("[::]:8080", 80),
+            published("127.0.0.1:81", 80),
+            published("0.0.0.0:40000", 90),
+        ];
+        let as_wanted = [
+            request(None, Some((8000, 9000)), 80),
+            request(Some("127.0.0.1"), None, 80),
+            request(None, None, 90),
+        ];
+        assert_eq!(difference(&as_wanted, &all), (vec![], vec![]));
+        let other = [request(None, Some((9090, 9090)), 80), as_wanted[2]];
+        assert_eq!(difference(&other, &all), (vec![other[0]], all[..3].to_vec()));
+        assert_eq!(difference(&[], &all[3..]), (vec![], all[3..].to_vec()));
     }
 
     #[test]

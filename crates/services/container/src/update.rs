@@ -7,7 +7,7 @@ use crate::create::{self, Purpose};
 use crate::facts::HostFacts;
 use crate::options::Update;
 use crate::spec::{HostConfig, Resources, RestartPolicy};
-use crate::{Error, spec};
+use crate::{Error, ports, spec};
 use refs::ContainerId;
 
 /// What a container is to be like after an update.
@@ -43,6 +43,7 @@ pub(crate) fn plan(
         host.restart = restart;
     }
     merge(&mut host.resources, wanted);
+    ports::change(&mut host, &update.publish_add, &update.publish_remove)?;
     Ok(Plan { host, warnings })
 }
 
@@ -111,7 +112,7 @@ mod tests {
 
     fn planned(present: Resources, wanted: Resources) -> Result<Resources, String> {
         let host = HostConfig { resources: present, ..host_config() };
-        let update = Update { resources: wanted, restart: None };
+        let update = Update { resources: wanted, ..Update::default() };
         plan(&id(), &host, &update, &crate::facts::example())
             .map(|plan| plan.host.resources)
             .map_err(|error| error.to_string())
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn container_that_removes_itself_takes_no_restart_policy() {
         let host = HostConfig { auto_remove: true, ..host_config() };
-        let update = |restart| Update { resources: Resources::default(), restart: Some(restart) };
+        let update = |restart| Update { restart: Some(restart), ..Update::default() };
         let facts = crate::facts::example();
         let refused = plan(&id(), &host, &update(RestartPolicy::Always), &facts).unwrap_err();
         assert!(refused.to_string().contains("because AutoRemove is enabled"), "{refused}");

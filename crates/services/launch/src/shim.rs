@@ -93,6 +93,11 @@ impl ShimSender {
         self.version >= 2
     }
 
+    /// Returns whether the supervisor knows `Ports`.
+    pub fn holds_ports(&self) -> bool {
+        self.version >= 2
+    }
+
     /// Returns the supervisor's process id.
     pub fn pid(&self) -> i32 {
         self.process.pid

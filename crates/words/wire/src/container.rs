@@ -1,7 +1,7 @@
 //! Creating and changing containers.
 
 use crate::go::{self, Set, null, null_values, words};
-use crate::host_config::{HostConfig, RestartPolicy};
+use crate::host_config::{HostConfig, PortBinding, RestartPolicy};
 use crate::network::EndpointSettings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -244,6 +244,12 @@ pub struct ContainerUpdate {
     pub pids_limit: Option<i64>,
     /// What happens when the container ends; an empty name leaves it as it is.
     pub restart_policy: Option<RestartPolicy>,
+    /// Not Docker's: ports that are published, in the form of `HostConfig.PortBindings`; also of a running container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_add: Option<BTreeMap<String, Option<Vec<PortBinding>>>>,
+    /// Not Docker's: published ports that are given up; null or an empty list for wherever a port is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_remove: Option<BTreeMap<String, Option<Vec<PortBinding>>>>,
 }
 
 /// The answer to `POST /containers/{id}/update`.

@@ -21,6 +21,31 @@ impl Actor {
         self.publish(endpoint, shim, &requests).await
     }
 
+    /// Makes the published ports of a running container those of its record: ports that are as they should be stay
+    /// untouched, and so do connections through the others.
+    pub(super) async fn follow_ports(&mut self) -> Result<(), Error> {
+        let (Some(endpoint), Some(shim)) = (self.endpoint.clone(), self.shim.clone()) else { return Ok(()) };
+        let wanted = ports::requests(&self.record.config, &self.record.host)?;
+        let (missing, unwanted) = ports::difference(&wanted, &self.ports);
+        if missing.is_empty() && unwanted.is_empty() {
+            return Ok(());
+        }
+        if !shim.holds_ports() {
+            let message =
+                "the container was started by an older engine: restart it to change its ports".to_owned();
+            return Err(Error::Failed { message });
+        }
+        let gone = self.context.parts.network.unpublish(&self.shared.id, unwanted).await;
+        let close: Vec<_> = gone.iter().map(ports::at).collect();
+        for part in close.chunks(PORTS_PER_MESSAGE) {
+            shim.send(&Request::Ports { close: part.to_vec(), open: Vec::new() }, &[]).await?;
+        }
+        let added = self.publish(&endpoint, &shim, &missing).await;
+        self.ports = self.context.parts.network.published(&self.shared.id);
+        self.publish_view();
+        added.map(drop)
+    }
+
     /// Publishes ports, in parts: so many sockets travel with one message, and are open in this process at once.
     async fn publish(
         &self,

@@ -32,6 +32,12 @@ impl Actor {
             return Err(failed);
         }
         self.clear_pending().await;
+        if let Err(error) = self.follow_ports().await {
+            self.store_host(before).await?;
+            // What was given up comes back; the first error is told.
+            let _ = self.follow_ports().await;
+            return Err(error);
+        }
         let restart = self.record.host.restart;
         self.handle(machine::Event::PolicyChanged { restart }).await;
         self.publish_container("update", []);
@@ -40,6 +46,9 @@ impl Actor {
 
     /// Finishes an update that an earlier engine began.
     pub(super) async fn finish_update(&mut self) {
+        if let Err(error) = self.follow_ports().await {
+            tracing::warn!(container = %self.shared.id, error = %error::chain(&error), "published ports could not be changed");
+        }
         if !self.record.limits_pending {
             return;
         }

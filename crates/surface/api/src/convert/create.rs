@@ -103,6 +103,8 @@ pub(crate) fn update(wire: &ContainerUpdate) -> Result<Update, Error> {
             ..Resources::default()
         },
         restart: policy.map(host::restart_policy).transpose()?,
+        publish_add: host::port_bindings(wire.publish_add.as_ref()),
+        publish_remove: host::port_bindings(wire.publish_remove.as_ref()),
     })
 }
 

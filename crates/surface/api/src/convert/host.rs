@@ -174,7 +174,7 @@ fn security(options: &[String]) -> Result<Security, Error> {
     Ok(security)
 }
 
-fn port_bindings(
+pub(super) fn port_bindings(
     wire: Option<&BTreeMap<String, Option<Vec<wired::PortBinding>>>>,
 ) -> BTreeMap<String, Vec<PortBinding>> {
     let binding = |binding: &wired::PortBinding| PortBinding {

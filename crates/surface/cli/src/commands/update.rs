@@ -1,12 +1,13 @@
 //! `naru update`.
 
 use wire::container::ContainerUpdate;
+use wire::host_config::PortBinding;
 
 use crate::command::{Arity, Command, Completes, Run};
 use crate::context::{Context, line, warn};
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Flag, Matches, Missing, int, parse_int};
-use crate::run::{check, restart};
+use crate::run::{check, ports, restart};
 
 const REALTIME: &str = "real-time scheduling limits do not exist yet";
 
@@ -35,6 +36,8 @@ pub(crate) const UPDATE: Command = Command {
         )
         .check(check::swap),
         Flag::one("pids-limit", "int", "Tune container pids limit (set -1 for unlimited)").check(int),
+        Flag::many("publish-add", "list", "Publish a further port of the container (like run -p)"),
+        Flag::many("publish-rm", "list", "Give a published port up: [[ip:]host-port:]port[/protocol]"),
         Flag::one("restart", "string", "Restart policy to apply when a container exits"),
     ],
     missing: &[
@@ -92,7 +95,23 @@ fn request(flags: &Matches) -> Result<ContainerUpdate, String> {
         memory_reservation: bytes("memory-reservation")?,
         memory_swap: flags.last("memory-swap").map_or(Ok(0), check::parse_swap)?,
         pids_limit: flags.int("pids-limit"),
+        publish_add: published(flags, "publish-add")?,
+        publish_remove: published(flags, "publish-rm")?.map(anywhere),
         restart_policy: flags.last("restart").map(restart).transpose()?,
         ..ContainerUpdate::default()
     })
+}
+
+/// Reads ports in the form of `run -p`; none without the flag.
+fn published(flags: &Matches, name: &'static str) -> Result<Option<ports::Bindings>, String> {
+    let bindings = ports::published(&flags.all(name))?;
+    Ok((!bindings.is_empty()).then_some(bindings))
+}
+
+/// A port of the container alone stands for wherever it is published.
+fn anywhere(bindings: ports::Bindings) -> ports::Bindings {
+    let given = |list: Vec<PortBinding>| -> Vec<PortBinding> {
+        list.into_iter().filter(|binding| *binding != PortBinding::default()).collect()
+    };
+    bindings.into_iter().map(|(port, list)| (port, list.map(given))).collect()
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the tests need: (a program that proves it is there, the package).
-const TEST_PACKAGES: [(&str, &str); 13] = [
+const TEST_PACKAGES: [(&str, &str); 14] = [
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
@@ -18,6 +18,7 @@ const TEST_PACKAGES: [(&str, &str); 13] = [
     ("/usr/bin/script", "bsdutils"),
     ("/usr/bin/systemd-socket-activate", "systemd"),
     ("/usr/bin/pgrep", "procps"),
+    ("/usr/bin/newuidmap", "uidmap"),
 ];
 
 /// Installs a C compiler where there is none: SQLite, ring and zstd are C.

@@ -90,7 +90,13 @@ fn once(
         upper: directory.join("upper"),
         work: directory.join("work"),
     };
-    let inputs = Inputs { rootfs, network_namespace: None, seccomp: None, lifetime: Lifetime::OfParent };
+    let inputs = Inputs {
+        id: "birth".into(),
+        rootfs,
+        network_namespace: None,
+        seccomp: None,
+        lifetime: Lifetime::OfParent,
+    };
     let null = || File::options().read(true).write(true).open("/dev/null").expect("it is there").into();
     let stdio = Stdio::Streams { stdin: null(), stdout: null(), stderr: null() };
     let plan = plan(spec, directory, inputs).expect("the specification is fine");

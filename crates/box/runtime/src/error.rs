@@ -15,6 +15,35 @@ pub enum Error {
         /// What it asks for.
         what: String,
     },
+    /// A field asks for what this machine does not have.
+    #[error("{field}: this machine does not have {what}")]
+    NotSupported {
+        /// The field's path in the specification.
+        field: String,
+        /// What it asks for.
+        what: String,
+    },
+    /// A hook failed. The texts of callers match on "error running".
+    #[error("error running {kind} hook {path}: {reason}")]
+    Hook {
+        /// The list that it stands in.
+        kind: &'static str,
+        /// Its program.
+        path: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The agent that decides about system calls cannot be reached.
+    #[error("linux.seccomp.listenerPath: cannot hand the notifications to {socket}: {reason}")]
+    Agent {
+        /// Its socket.
+        socket: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Ids of a user namespace cannot be mapped.
+    #[error("cannot map the ids of the user namespace: {0}")]
+    Mapping(String),
     /// A field is wrong.
     #[error("{field}: {reason}")]
     Invalid {
@@ -137,6 +166,10 @@ impl Error {
         Self::NotImplemented { field: field.into(), what: what.into() }
     }
 
+    pub(crate) fn not_supported(field: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::NotSupported { field: field.into(), what: what.into() }
+    }
+
     /// Returns the error number for a birth record.
     pub(crate) fn number(&self) -> i32 {
         match self {
@@ -172,7 +205,9 @@ fn kind_of(errno: Errno) -> Kind {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotImplemented { .. } => Kind::Unimplemented,
+            Self::NotImplemented { .. } | Self::NotSupported { .. } => Kind::Unimplemented,
+            Self::Hook { .. } | Self::Agent { .. } => Kind::Internal,
+            Self::Mapping(_) => Kind::Forbidden,
             Self::Invalid { .. } | Self::MountType { .. } | Self::Unsafe { .. } => Kind::InvalidArgument,
             Self::WorkingDirectory { errno: Errno::NOENT | Errno::NOTDIR, .. } => Kind::CommandNotFound,
             Self::WorkingDirectory { .. } => Kind::CommandNotExecutable,

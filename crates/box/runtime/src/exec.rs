@@ -1,9 +1,10 @@
 //! A further process in a running container.
 
 use crate::error::While as _;
-use crate::plan;
+use crate::plan::{self, Place};
 use crate::spawn::{
-    Created, Names, Stdio, barrier, check_stdio, home_entry, oom_score_adj, streams, terminal, to_barrier,
+    Caller, Created, IN_CGROUP, Names, Stdio, barrier, check_stdio, groups_of, home_entry, oom_score_adj,
+    streams, terminal, to_barrier,
 };
 use crate::step::{Step, timed};
 use crate::{Error, passwd};
@@ -14,7 +15,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::Errno;
-use sys::child::{Child, Console, Op, Options, Program};
+use sys::child::{Child, Console, Filter, Groups, Op, Options, Program};
 use sys::ns::Types;
 use sys::path::Root;
 use sys::process::Signal;
@@ -53,24 +54,48 @@ pub fn exec(
     let names = Names { program: process.program.clone(), cwd: process.cwd.clone() };
 
     let mut ops = Vec::with_capacity(24);
+    ops.extend(process.affinity.0.map(Op::Affinity));
     ops.extend(process.oom_score_adj.map(oom_score_adj));
     ops.push(Op::NewKeyring);
+    let own_user = has_own_user(target)?;
+    let place = match own_user {
+        None => Place::Plain,
+        Some(Groups::Free) => Place::UserNamespace,
+        Some(Groups::Fixed) => Place::FixedGroups,
+    };
+    if own_user.is_some() {
+        ops.extend(process.limit_ops()); // Inside they could not be raised.
+    }
+    let caller = Caller::present()?;
     let pidfd = target.pidfd.try_clone_to_owned();
     let fd = pidfd.map_err(|error| Error::invalid("process", error.to_string()))?;
-    ops.push(Op::Join { fd, types: namespaces() });
+    let types = match own_user {
+        Some(_) if caller == Caller::Privileged => namespaces().union(Types::USER),
+        _ => namespaces(),
+    };
+    if process.affinity.1.is_some() {
+        ops.push(Op::Pause(IN_CGROUP)); // A move into a cpuset would undo it.
+    }
+    ops.extend(process.affinity.1.map(Op::Affinity));
+    ops.push(Op::Join { fd, types });
+    ops.extend(own_user.map(|groups| Op::BecomeRoot { uid: 0, gid: 0, groups }));
+    if caller == Caller::Plain {
+        ops.push(Op::RefuseInspection);
+    }
     ops.push(Op::UseRoot);
     if let Stdio::Terminal = stdio {
         ops.push(terminal(&process, Console::Untouched));
     }
     ops.extend(streams(stdio, process.uid));
-    let (before, after) = process.ops(seccomp);
+    let filter = seccomp.map(|program| Filter { program, ..Filter::default() });
+    let (before, after) = process.ops(filter, place);
     ops.extend(before);
     ops.push(Op::DieWithParent(Signal::KILL));
     ops.push(barrier());
     ops.extend(after);
     let program = Program { ops, exec: process.exec };
 
-    let mut child = timed(record, "clone3", String::new(), Error::number, || clone(program, target))?;
+    let mut child = timed(record, "clone3", String::new(), Error::number, || clone(program, target, caller))?;
     let pid = child.pid().unsigned_abs();
     timed(record, "join cgroup", pid.to_string(), Error::number, || Ok(target.cgroup.join_v1(pid)?))?;
     let terminal = to_barrier(&mut child, &names, record)?;
@@ -83,15 +108,32 @@ fn namespaces() -> Types {
     if sys::probe::time_namespaces() { all.union(Types::TIME) } else { all }
 }
 
-fn clone(program: Program, target: &Target<'_>) -> Result<Child, Error> {
+/// Returns whether the container has a user namespace of its own, and whether groups can be changed there.
+fn has_own_user(target: &Target<'_>) -> Result<Option<Groups>, Error> {
+    let path = PathBuf::from(format!("/proc/{}/ns/user", target.pid));
+    match (fs::read_link(&path), fs::read_link("/proc/self/ns/user")) {
+        (Ok(its), Ok(own)) if its != own => Ok(Some(groups_of(&path))),
+        (Ok(_), _) => Ok(None),
+        (Err(_), _) => Err(Error::invalid("container", "its first process has ended")),
+    }
+}
+
+fn clone(program: Program, target: &Target<'_>, caller: Caller) -> Result<Child, Error> {
     let directory = match target.cgroup.v2_dir_fd()? {
         Some(directory) if is_inner(&directory) => of_first_process(target)?.or(Some(directory)),
         directory => directory,
     };
+    let first = [(target.pidfd, Types::USER.union(Types::PID))];
     let options = Options {
         namespaces: Types::none(),
-        pid_namespace: Some(target.pidfd),
+        pid_namespace: (caller == Caller::Privileged).then_some(target.pidfd),
         cgroup: directory.as_ref().map(OwnedFd::as_fd),
+        // Without privileges the pid namespace can only be joined from inside the user namespace.
+        joined_first: match caller {
+            Caller::Privileged => &[],
+            Caller::Plain => &first,
+        },
+        inspectable: caller == Caller::Plain,
     };
     sys::child::spawn(program, &options).map_err(|source| match source.errno {
         Errno::SRCH => Error::invalid("container", "its first process has ended"),

@@ -17,6 +17,7 @@
 
 mod error;
 mod exec;
+mod hooks;
 mod passwd;
 mod plan;
 mod rootfs;
@@ -25,6 +26,7 @@ mod step;
 
 pub use error::Error;
 pub use exec::{Target, exec};
+pub use hooks::run_hooks;
 pub use plan::{Inputs, Lifetime, Plan, plan};
 pub use rootfs::Rootfs;
 pub use spawn::{Created, Running, Stdio, kill_all, spawn};

@@ -1,34 +1,44 @@
 //! From a specification to a plan: pure, and where everything unknown is refused.
 
 mod devices;
+pub(crate) mod hooks;
+mod labels;
+pub(crate) mod mapping;
 mod mounts;
 mod namespaces;
 mod options;
 mod process;
+pub(crate) mod seccomp;
 mod sysctl;
 mod text;
 
-pub(crate) use mounts::{Bind, CgroupMount, Item, cgroup_directory};
+pub(crate) use mounts::{Bind, CgroupMount, IdMap, Item, SourceLink, cgroup_directory};
 pub(crate) use namespaces::Namespaces;
-pub(crate) use process::Process;
+pub(crate) use process::{Place, Process};
 pub(crate) use text::path_text;
 
 use crate::{Error, Rootfs};
+use devices::Way;
 use oci::runtime::{Linux, Resources, Spec};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use sys::child::Op;
 use sys::mount::{Depth, MountAttr, PRIVATE, RDONLY, SHARED, SLAVE, UNBINDABLE};
+use sys::process::CpuSet;
 use text::c_text;
 
 /// What a container is made from besides its specification.
 #[derive(Debug)]
 pub struct Inputs {
+    /// The container's id: what hooks are told, and the cgroup of a specification that names none.
+    pub id: String,
     /// The root file system; `spec.root.path` is ignored.
     pub rootfs: Rootfs,
     /// The network namespace to join, instead of a new one.
     pub network_namespace: Option<OwnedFd>,
-    /// The compiled seccomp filter, an array of `struct sock_filter`; instead of `spec.linux.seccomp`.
+    /// The compiled seccomp filter, an array of `struct sock_filter`; instead of `spec.linux.seccomp`, which is compiled
+    /// and installed with its flags and its listener if this is none.
     pub seccomp: Option<Vec<u8>>,
     /// Whether the container ends with the calling thread.
     pub lifetime: Lifetime,
@@ -48,7 +58,8 @@ pub enum Lifetime {
 pub struct Plan {
     pub(crate) rootfs: Rootfs,
     pub(crate) namespaces: Namespaces,
-    pub(crate) cgroup_path: String,
+    /// None for a caller that may not make one and was not asked for one.
+    pub(crate) cgroup_path: Option<String>,
     pub(crate) resources: Resources,
     /// What is mounted and made below the root, in this order.
     pub(crate) items: Vec<Item>,
@@ -57,7 +68,9 @@ pub struct Plan {
     /// After the pivot.
     pub(crate) inside: Vec<Op>,
     pub(crate) process: Process,
-    pub(crate) seccomp: Option<Vec<u8>>,
+    pub(crate) seccomp: Option<seccomp::Planned>,
+    pub(crate) hooks: hooks::Hooks,
+    pub(crate) identity: Identity,
     pub(crate) lifetime: Lifetime,
     /// The program waits for signals that are blocked from its birth.
     pub(crate) awaits_signals: bool,
@@ -68,6 +81,14 @@ pub struct Plan {
 /// The annotation of a container whose program, an init of ours, is to be executed with all signals blocked.
 const AWAITS_SIGNALS: &str = "naru.awaits-signals";
 
+/// What hooks are told about a container.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) id: String,
+    pub(crate) bundle: PathBuf,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
 /// Makes the plan of a container. Relative sources of bind mounts begin at `bundle`.
 ///
 /// # Errors
@@ -77,27 +98,35 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
     check_version(&spec.oci_version)?;
     let none = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&none);
-    refuse(spec, linux)?;
-    let Inputs { rootfs, network_namespace, seccomp, lifetime } = inputs;
+    refuse(linux)?;
+    let Inputs { id, rootfs, network_namespace, seccomp, lifetime } = inputs;
     let namespaces = namespaces::plan(linux, network_namespace)?;
     let Some(process) = &spec.process else {
         return Err(Error::invalid("process", "is missing"));
     };
     let mut warnings = Vec::new();
     let process = process::plan(process, "process", &mut warnings)?;
-    if seccomp.is_none() && linux.seccomp.is_some() {
-        return Err(Error::not_implemented("linux.seccomp", "a profile that was not compiled before"));
-    }
-    if linux.cgroups_path.is_empty() {
-        return Err(Error::invalid("linux.cgroupsPath", "is empty"));
-    }
+    let compiled = seccomp.map(|program| {
+        let filter = sys::child::Filter { program, ..sys::child::Filter::default() };
+        seccomp::Planned { filter, agent: None }
+    });
+    let seccomp = match (compiled, &linux.seccomp) {
+        (Some(compiled), _) => Some(compiled),
+        (None, profile) => profile.as_ref().map(seccomp::plan).transpose()?,
+    };
+    let hooks = hooks::plan(spec.hooks.as_ref())?;
+    needs_mount_namespace(spec, linux, &namespaces, &hooks)?;
 
     let mut items = Vec::new();
     let mut late = Vec::new();
     for (index, mount) in spec.mounts.iter().enumerate() {
         items.push(mounts::plan(mount, bundle, &format!("mounts[{index}]"), &mut late)?);
     }
-    devices::plan(linux, &spec.mounts, &mut items)?;
+    if let Some(option) = labels::mount_option(linux.mount_label.as_ref())? {
+        items.iter_mut().try_for_each(|item| mounts::label(item, &option))?;
+    }
+    let way = if namespaces.own_user() { Way::Bound } else { Way::Made };
+    devices::plan(linux, &spec.mounts, way, &mut items)?;
     items.push(Item::Op(Op::Directory(process.cwd.clone())));
 
     Ok(Plan {
@@ -105,7 +134,9 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         finish: finish(spec, linux, &namespaces, late)?,
         inside: inside(linux)?,
         namespaces,
-        cgroup_path: linux.cgroups_path.clone(),
+        cgroup_path: cgroup_path(linux, &id),
+        identity: Identity { id, bundle: bundle.to_owned(), annotations: spec.annotations.clone() },
+        hooks,
         resources: linux.resources.clone().unwrap_or_default(),
         items,
         process,
@@ -114,6 +145,43 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         awaits_signals: spec.annotations.get(AWAITS_SIGNALS).is_some_and(|value| value == "true"),
         warnings,
     })
+}
+
+/// Returns where the container's cgroup is: with its id below the root, if the specification does not say. A caller that
+/// is not root gets none then.
+fn cgroup_path(linux: &Linux, id: &str) -> Option<String> {
+    match (linux.cgroups_path.is_empty(), sys::process::effective_uid()) {
+        (false, _) => Some(linux.cgroups_path.clone()),
+        (true, 0) => Some(format!("/{id}")),
+        (true, _) => None,
+    }
+}
+
+/// Refuses what would change the mounts of the whole host.
+fn needs_mount_namespace(
+    spec: &Spec,
+    linux: &Linux,
+    namespaces: &Namespaces,
+    hooks: &hooks::Hooks,
+) -> Result<(), Error> {
+    if namespaces.has(sys::ns::Types::MOUNT) {
+        return Ok(());
+    }
+    let root = spec.root.as_ref();
+    for (field, present) in [
+        ("mounts", !spec.mounts.is_empty()),
+        ("linux.maskedPaths", !linux.masked_paths.is_empty()),
+        ("linux.readonlyPaths", !linux.readonly_paths.is_empty()),
+        ("linux.rootfsPropagation", !linux.rootfs_propagation.is_empty()),
+        ("root.readonly", root.is_some_and(|root| root.readonly)),
+        ("process.terminal", spec.process.as_ref().is_some_and(|process| process.terminal)),
+        ("hooks.createContainer", !hooks.create_container.is_empty()),
+    ] {
+        if present {
+            return Err(Error::invalid(field, "needs a mount namespace in linux.namespaces"));
+        }
+    }
+    Ok(())
 }
 
 /// Plans a further process of a container.
@@ -147,7 +215,7 @@ fn finish(spec: &Spec, linux: &Linux, namespaces: &Namespaces, late: Vec<Op>) ->
         let attr = MountAttr { set: RDONLY, ..MountAttr::default() };
         ops.push(Op::Attributes { path: c"/".into(), attr, depth: Depth::Single });
     }
-    ops.push(Op::Pivot);
+    ops.push(if namespaces.new_mount() { Op::Pivot } else { Op::Chroot });
     Ok(ops)
 }
 
@@ -179,7 +247,46 @@ fn inside(linux: &Linux) -> Result<Vec<Op>, Error> {
             other => return Err(Error::invalid("linux.personality.domain", format!("{other:?} is unknown"))),
         }));
     }
+    ops.extend(linux.memory_policy.as_ref().map(memory_policy).transpose()?);
     Ok(ops)
+}
+
+/// Reads a NUMA memory policy.
+///
+/// # Source
+/// man 2 set_mempolicy; Linux `include/uapi/linux/mempolicy.h`.
+fn memory_policy(policy: &oci::runtime::MemoryPolicy) -> Result<Op, Error> {
+    const FIELD: &str = "linux.memoryPolicy";
+    let mut mode = match policy.mode.as_str() {
+        "MPOL_DEFAULT" => 0,
+        "MPOL_PREFERRED" => 1,
+        "MPOL_BIND" => 2,
+        "MPOL_INTERLEAVE" => 3,
+        "MPOL_LOCAL" => 4,
+        "MPOL_PREFERRED_MANY" => 5,
+        "MPOL_WEIGHTED_INTERLEAVE" => 6,
+        other => return Err(Error::invalid(format!("{FIELD}.mode"), format!("unknown mode {other:?}"))),
+    };
+    for (index, flag) in policy.flags.iter().enumerate() {
+        mode |= match flag.as_str() {
+            "MPOL_F_STATIC_NODES" => 1 << 15,
+            "MPOL_F_RELATIVE_NODES" => 1 << 14,
+            "MPOL_F_NUMA_BALANCING" => 1 << 13,
+            other => {
+                return Err(Error::invalid(
+                    format!("{FIELD}.flags[{index}]"),
+                    format!("unknown flag {other:?}"),
+                ));
+            }
+        };
+    }
+    let nodes = match policy.nodes.as_str() {
+        "" => CpuSet::default(),
+        list => CpuSet::parse(list).ok_or_else(|| {
+            Error::invalid(format!("{FIELD}.nodes"), format!("{list:?} is no list of nodes"))
+        })?,
+    };
+    Ok(Op::MemoryPolicy { mode, nodes })
 }
 
 fn check_version(version: &str) -> Result<(), Error> {
@@ -191,25 +298,9 @@ fn check_version(version: &str) -> Result<(), Error> {
 }
 
 /// Refuses, by name, all that is not there.
-fn refuse(spec: &Spec, linux: &Linux) -> Result<(), Error> {
-    let hooks = spec.hooks.as_ref();
-    let hook = |field: &'static str, list: Option<&Vec<oci::runtime::Hook>>| {
-        (field, list.is_some_and(|l| !l.is_empty()))
-    };
-    let refused = [
-        hook("hooks.prestart", hooks.map(|hooks| &hooks.prestart)),
-        hook("hooks.createRuntime", hooks.map(|hooks| &hooks.create_runtime)),
-        hook("hooks.createContainer", hooks.map(|hooks| &hooks.create_container)),
-        hook("hooks.startContainer", hooks.map(|hooks| &hooks.start_container)),
-        hook("hooks.poststart", hooks.map(|hooks| &hooks.poststart)),
-        hook("hooks.poststop", hooks.map(|hooks| &hooks.poststop)),
-        ("linux.uidMappings", !linux.uid_mappings.is_empty()),
-        ("linux.gidMappings", !linux.gid_mappings.is_empty()),
-        ("linux.netDevices", !linux.net_devices.is_empty()),
-        ("linux.intelRdt", linux.intel_rdt.is_some()),
-        ("linux.memoryPolicy", linux.memory_policy.is_some()),
-        ("linux.mountLabel", linux.mount_label.as_ref().is_some_and(|label| !label.is_empty())),
-    ];
+fn refuse(linux: &Linux) -> Result<(), Error> {
+    let refused =
+        [("linux.netDevices", !linux.net_devices.is_empty()), ("linux.intelRdt", linux.intel_rdt.is_some())];
     match refused.iter().find(|(_, present)| *present) {
         Some((field, _)) => Err(Error::not_implemented(*field, "this field")),
         None => Ok(()),

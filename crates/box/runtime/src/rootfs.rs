@@ -2,8 +2,10 @@
 
 use crate::Error;
 use crate::error::While as _;
+use crate::spawn::Caller;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use sys::child::Op;
 use sys::mount::{Depth, fsconfig_create, fsconfig_string, fsmount, fsopen, open_tree};
 use sys::path::Root;
 
@@ -29,9 +31,63 @@ pub(crate) const MOUNT_OVERLAY: &str = "mount the overlay of the root file syste
 /// The kernel's limit for a text in fsconfig, without the NUL.
 const MAX_TEXT: usize = 255;
 
+/// A root file system, opened as far as the caller can.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// A detached mount.
+    Tree(OwnedFd),
+    /// A directory that the container's process mounts itself.
+    Path(PathBuf),
+    /// A directory that is used as it is, in a mount namespace that is not new.
+    Plain(PathBuf),
+}
+
+impl Opened {
+    /// Returns the root as a place to look at files.
+    pub(crate) fn look(&self) -> sys::Result<Root> {
+        match self {
+            Self::Tree(tree) => {
+                let tree = std::os::fd::AsFd::as_fd(tree).try_clone_to_owned();
+                tree.map(Root::from_fd).map_err(|_| sys::Error {
+                    call: "fcntl",
+                    args: "F_DUPFD_CLOEXEC".into(),
+                    errno: sys::Errno::MFILE,
+                })
+            }
+            Self::Path(path) | Self::Plain(path) => Root::open(path),
+        }
+    }
+
+    /// Returns what the container's process does to enter it.
+    pub(crate) fn into_op(self) -> Result<Op, Error> {
+        let text = |path: &Path| crate::plan::path_text("root.path", path);
+        Ok(match self {
+            Self::Tree(tree) => Op::EnterRoot(tree),
+            Self::Path(path) => Op::EnterPath(text(&path)?),
+            Self::Plain(path) => Op::EnterDirectory(text(&path)?),
+        })
+    }
+}
+
 impl Rootfs {
+    /// Opens it as far as the caller can.
+    pub(crate) fn open(&self, caller: Caller, new_mount_namespace: bool) -> Result<Opened, Error> {
+        match self {
+            Self::Directory(path) if !new_mount_namespace => Ok(Opened::Plain(path.clone())),
+            Self::Directory(path) if caller == Caller::Plain => {
+                Root::open(path).to(&format!("open the root file system {}", path.display()))?;
+                Ok(Opened::Path(path.clone()))
+            }
+            Self::Overlay { .. } if caller == Caller::Plain || !new_mount_namespace => Err(Error::invalid(
+                "root.path",
+                "an overlay needs a privileged caller and a new mount namespace",
+            )),
+            Self::Directory(_) | Self::Overlay { .. } => self.mount().map(Opened::Tree),
+        }
+    }
+
     /// Mounts it, nowhere yet.
-    pub(crate) fn mount(&self) -> Result<OwnedFd, Error> {
+    fn mount(&self) -> Result<OwnedFd, Error> {
         match self {
             Self::Directory(path) => {
                 open_tree(path, Depth::Recursive).to(&format!("open the root file system {}", path.display()))

@@ -1,26 +1,40 @@
 //! From a plan to a process that waits before execve, and on.
 
 mod cgroups;
+mod copy_up;
+mod events;
+mod ids;
 mod outcome;
+
+pub(crate) use ids::{Caller, groups_of};
 
 pub(crate) use outcome::explain;
 
 use crate::error::While as _;
-use crate::plan::{Bind, Item, Lifetime, Plan};
+use crate::plan::{Bind, Item, Lifetime, Plan, SourceLink};
 use crate::step::{Step, of_child, timed};
 use crate::{Error, passwd};
 use cgroup::{Cgroup, Cgroups, Mode};
+use events::Events;
+use ids::User;
 use std::ffi::CString;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use sys::child::{Child, Console, Event, Leaf, Links, Op, Options, Procfs, Program, Target, Terminal};
-use sys::mount::{Depth, SLAVE};
+use sys::child::{
+    AttachPath, Child, Console, Event, Hook, Leaf, Links, NewMount, Op, Options, Procfs, Program, Target,
+    Terminal,
+};
+use sys::mount::{Depth, MountAttr, SLAVE};
 use sys::ns::Types;
 use sys::path::Root;
 use sys::process::Signal;
 
 /// The process is in its cgroup and may go on.
-const IN_CGROUP: u8 = 1;
+pub(crate) const IN_CGROUP: u8 = 1;
+/// The process is in a user namespace: what has to be done from outside comes now.
+const OUTSIDE: u8 = 4;
+/// The hooks of the runtime's namespaces come now.
+const HOOKS: u8 = 5;
 /// Everything is done but the last privileges and execve.
 const BARRIER: u8 = 2;
 
@@ -90,29 +104,37 @@ impl Drop for Guard {
 /// Those of the plan's steps. Nothing is left behind.
 pub fn spawn(plan: Plan, stdio: Stdio, record: &mut dyn FnMut(Step)) -> Result<Created, Error> {
     check_stdio(&stdio, plan.process.terminal)?;
+    let caller = Caller::present()?;
     let cgroups = Cgroups::detect()?;
-    let path = plan.cgroup_path.clone();
-    let cgroup = timed(record, "create cgroup", path, Error::number, || {
-        Ok(Cgroup::create(&cgroups, &plan.cgroup_path, &plan.resources)?)
-    })?;
-    let guard = Guard(Some(cgroup.clone()));
+    let cgroup = match &plan.cgroup_path {
+        Some(path) => Some(timed(record, "create cgroup", path.clone(), Error::number, || {
+            Ok(Cgroup::create(&cgroups, path, &plan.resources)?)
+        })?),
+        None => None,
+    };
+    let guard = Guard(cgroup.clone());
     let names = Names { program: plan.process.program.clone(), cwd: plan.process.cwd.clone() };
     let mode = cgroups.mode();
-    let joins_v1 = mode != Mode::V2;
 
-    let pid_namespace = pid_namespace(&plan)?;
+    let user = User::plan(&plan, caller)?;
     let namespaces = plan.namespaces.new;
-    let program = program(plan, stdio, &cgroup, mode, record)?;
-    let directory = cgroup.v2_dir_fd()?;
+    let mut events = Events::plan(&plan, &user)?;
+    let mut joins = Joins::open(&plan, &user)?;
+    let scene = Scene { cgroup: cgroup.as_ref(), mode, user: &user };
+    let program = program(plan, stdio, &scene, &mut joins, &mut events, record)?;
+    let directory = cgroup.as_ref().map(Cgroup::v2_dir_fd).transpose()?.flatten();
+    let first: Vec<_> = joins.first.iter().map(|(fd, types)| (fd.as_fd(), *types)).collect();
     let options = Options {
         namespaces,
-        pid_namespace: pid_namespace.as_ref().map(OwnedFd::as_fd),
+        pid_namespace: joins.pid.as_ref().map(OwnedFd::as_fd),
         cgroup: directory.as_ref().map(OwnedFd::as_fd),
+        joined_first: &first,
+        inspectable: user.is_inspectable(),
     };
     let mut child = timed(record, "clone3", namespaces.to_string(), Error::number, || {
         sys::child::spawn(program, &options).to("clone the container's first process")
     })?;
-    if joins_v1 {
+    if let Some(cgroup) = cgroup.as_ref().filter(|_| mode != Mode::V2) {
         let pid = child.pid().unsigned_abs();
         let joined =
             timed(record, "join cgroup", pid.to_string(), Error::number, || Ok(cgroup.join_v1(pid)?));
@@ -120,8 +142,51 @@ pub fn spawn(plan: Plan, stdio: Stdio, record: &mut dyn FnMut(Step)) -> Result<C
             return Err(sooner(&mut child, &names, record).unwrap_or(error));
         }
     }
-    let terminal = to_barrier(&mut child, &names, record)?;
+    let terminal = follow(&mut child, &names, record, &mut events)?;
+    events.created(child.pid())?;
     Ok(Created { child, cgroup: guard, terminal, names })
+}
+
+/// Namespaces that are joined, opened.
+#[derive(Default)]
+struct Joins {
+    /// The pid namespace to be born in.
+    pid: Option<OwnedFd>,
+    /// Before the others are made, by a process in between.
+    first: Vec<(OwnedFd, Types)>,
+    /// By the process itself.
+    itself: Vec<(OwnedFd, Types)>,
+}
+
+impl Joins {
+    /// Opens the namespaces. With a user namespace all the others are joined before: with the caller's rights if it has
+    /// any, else with those in the user namespace.
+    fn open(plan: &Plan, user: &User) -> Result<Self, Error> {
+        let mut this = Self::default();
+        let mut own_user = None;
+        for (types, path) in &plan.namespaces.joined {
+            let fd = open_namespace(path, *types)?;
+            match *types {
+                Types::USER => own_user = Some((fd, *types)),
+                Types::PID if user.caller == Caller::Privileged => this.pid = Some(fd),
+                _ if plan.namespaces.own_user() => this.first.push((fd, *types)),
+                _ => this.itself.push((fd, *types)),
+            }
+        }
+        match (own_user, user.caller) {
+            (Some(own), Caller::Privileged) => this.first.push(own),
+            (Some(own), Caller::Plain) => this.first.insert(0, own),
+            (None, _) => {}
+        }
+        Ok(this)
+    }
+}
+
+/// Where a container's program is carried out.
+struct Scene<'a> {
+    cgroup: Option<&'a Cgroup>,
+    mode: Mode,
+    user: &'a User,
 }
 
 /// Returns the child's own error if it gave up: then it is no wonder that it could not be moved.
@@ -133,19 +198,37 @@ fn sooner(child: &mut Child, names: &Names, record: &mut dyn FnMut(Step)) -> Opt
     to_barrier(child, names, record).err()
 }
 
-/// Follows a child to the barrier. Returns its terminal.
+/// Follows a further process to the barrier. Returns its terminal.
 pub(crate) fn to_barrier(
     child: &mut Child,
     names: &Names,
     record: &mut dyn FnMut(Step),
 ) -> Result<Option<OwnedFd>, Error> {
+    follow(child, names, record, &mut Events::default())
+}
+
+/// Follows a child to the barrier, and does what it waits for on the way. Returns its terminal.
+fn follow(
+    child: &mut Child,
+    names: &Names,
+    record: &mut dyn FnMut(Step),
+    events: &mut Events,
+) -> Result<Option<OwnedFd>, Error> {
     let mut terminal = None;
     let outcome = loop {
         match child.event().to("hear from the container's first process")? {
             Event::Paused { reason, master } => {
-                terminal = terminal.or(master);
+                let given = if reason == crate::plan::seccomp::LISTENER {
+                    master
+                } else {
+                    terminal = terminal.or(master);
+                    None
+                };
                 if reason == BARRIER {
                     break Ok(terminal);
+                }
+                if let Err(error) = events.at(reason, child.pid(), given) {
+                    break Err(error);
                 }
                 // If it ended meanwhile, the next event says how.
                 let _ = child.resume();
@@ -228,11 +311,6 @@ pub(crate) fn check_stdio(stdio: &Stdio, terminal: bool) -> Result<(), Error> {
     }
 }
 
-fn pid_namespace(plan: &Plan) -> Result<Option<OwnedFd>, Error> {
-    let joined = plan.namespaces.joined.iter().find(|(types, _)| *types == Types::PID);
-    joined.map(|(types, path)| open_namespace(path, *types)).transpose()
-}
-
 fn open_namespace(path: &Path, types: Types) -> Result<OwnedFd, Error> {
     sys::ns::open(path, types).to(&format!("open the {types} namespace {}", path.display()))
 }
@@ -241,26 +319,55 @@ fn open_namespace(path: &Path, types: Types) -> Result<OwnedFd, Error> {
 fn program(
     plan: Plan,
     stdio: Stdio,
-    cgroup: &Cgroup,
-    mode: Mode,
+    scene: &Scene<'_>,
+    joins: &mut Joins,
+    events: &mut Events,
     record: &mut dyn FnMut(Step),
 ) -> Result<Program, Error> {
     let Plan {
-        rootfs, namespaces, items, finish, inside, process, seccomp, lifetime, awaits_signals, ..
+        rootfs,
+        namespaces,
+        items,
+        finish,
+        inside,
+        process,
+        seccomp,
+        hooks,
+        lifetime,
+        awaits_signals,
+        ..
     } = plan;
-    let root = timed(record, "mount root", rootfs.label(), Error::number, || rootfs.mount())?;
+    let user = scene.user;
+    let root = timed(record, "mount root", rootfs.label(), Error::number, || {
+        rootfs.open(user.caller, namespaces.new_mount())
+    })?;
 
     let mut ops = Vec::with_capacity(items.len() + finish.len() + 48);
-    ops.extend(process.oom_score_adj.map(oom_score_adj));
-    ops.push(Op::NewKeyring);
-    for (types, path) in namespaces.joined.iter().filter(|(types, _)| *types != Types::PID) {
-        ops.push(Op::Join { fd: open_namespace(path, *types)?, types: *types });
+    if namespaces.own_user() {
+        ops.push(Op::Pause(OUTSIDE));
+        ops.extend(user.enter());
+    } else {
+        ops.extend(process.oom_score_adj.map(oom_score_adj));
     }
+    ops.push(Op::NewKeyring);
+    ops.extend(joins.itself.drain(..).map(|(fd, types)| Op::Join { fd, types }));
     let new_network = namespaces.new_network();
     let own_cgroup = namespaces.own_cgroup();
-    ops.extend(namespaces.network.map(|fd| Op::Join { fd, types: Types::NETWORK }));
+    // What a new user namespace does not own is the host's to it.
+    let new_user = namespaces.maps.is_some();
+    let has = |types| if new_user { namespaces.new.contains(types) } else { namespaces.has(types) };
+    let shared = Shared { network: !has(Types::NETWORK), ipc: !has(Types::IPC), pid: !has(Types::PID) };
+    let shared = namespaces.own_user().then_some(shared);
+    let new_mount = namespaces.new_mount();
+    let has_user = namespaces.own_user();
+    if let Some(fd) = namespaces.network {
+        match has_user {
+            true => joins.first.insert(0, (fd, Types::NETWORK)),
+            false => ops.push(Op::Join { fd, types: Types::NETWORK }),
+        }
+    }
     if namespaces.new_cgroup {
-        if mode != Mode::V2 {
+        if scene.mode != Mode::V2 && scene.cgroup.is_some() {
             ops.push(Op::Pause(IN_CGROUP));
         }
         ops.push(Op::Unshare(Types::CGROUP));
@@ -272,15 +379,18 @@ fn program(
 
     let mut passwd = None;
     let mut late = Vec::new();
-    ops.push(Op::Propagate(SLAVE));
+    if new_mount {
+        ops.push(Op::Propagate(SLAVE));
+    }
     let at_root = ops.len();
     for item in items {
         match item {
+            Item::Op(Op::Mount(new)) => ops.push(inherited(shared, new)),
             Item::Op(op) => ops.push(op),
             Item::Bind(bind) => {
                 let label = format!("{} -> {}", bind.source.display(), bind.target.display());
                 let is_passwd = bind.target == Path::new("/etc/passwd");
-                let op = timed(record, "open mount source", label, Error::number, || open_bind(&bind))?;
+                let op = timed(record, "open mount source", label, Error::number, || open_bind(&bind, user))?;
                 if is_passwd {
                     passwd = Some(bind.source);
                 }
@@ -289,9 +399,16 @@ fn program(
             Item::Cgroup(mount) => {
                 let label = mount.target.display().to_string();
                 timed(record, "open cgroup mounts", label, Error::number, || {
-                    let place = cgroups::Place { cgroup, mode, own_namespace: own_cgroup };
+                    let Scene { cgroup, mode, .. } = *scene;
+                    let place =
+                        cgroups::Place { cgroup, mode, own_namespace: own_cgroup, caller: user.caller };
                     cgroups::mount(&mount, &place, &mut ops, &mut late)
                 })?;
+            }
+            Item::CopyUp(new) => {
+                let label = new.target.path.to_string_lossy().into_owned();
+                let copy = || copy_up::mount(new, &root, user.caller);
+                ops.push(timed(record, "copy into tmpfs", label, Error::number, copy)?);
             }
         }
     }
@@ -299,25 +416,67 @@ fn program(
     if process.needs_home {
         exec_env.push(home(&root, passwd, process.uid)?);
     }
-    ops.insert(at_root, Op::EnterRoot(root));
+    ops.insert(at_root, root.into_op()?);
     if let Stdio::Terminal = stdio {
         ops.push(terminal(&process, Console::Bound));
     }
     ops.extend(late);
+    if !hooks.runtime.is_empty() || !hooks.create_container.is_empty() {
+        ops.push(Op::Pause(HOOKS));
+    }
+    for hook in hooks.create_container {
+        ops.push(child_hook(hook, events.creating()?));
+    }
     ops.extend(finish);
     ops.extend(inside);
     ops.extend(streams(stdio, process.uid));
-    let (before, after) = process.ops(seccomp);
+    let (before, after) = process.ops(seccomp.map(|planned| planned.filter), user.place());
     ops.extend(before);
     if lifetime == Lifetime::OfParent {
         ops.push(Op::DieWithParent(Signal::KILL));
     }
     ops.extend(awaits_signals.then_some(Op::BlockSignals));
     ops.push(Op::Pause(BARRIER));
+    for hook in hooks.start_container {
+        ops.push(child_hook(hook, events.waiting()?));
+    }
     ops.extend(after);
     let mut exec = process.exec;
     exec.env.extend(exec_env);
     Ok(Program { ops, exec })
+}
+
+fn child_hook(hook: crate::plan::hooks::Planned, state: OwnedFd) -> Op {
+    let crate::plan::hooks::Planned { path, args, env, timeout_s } = hook;
+    Op::Hook(Hook { path, args, env, state, timeout_s })
+}
+
+/// Which namespaces a container in a user namespace shares with the runtime.
+#[derive(Clone, Copy)]
+struct Shared {
+    network: bool,
+    ipc: bool,
+    pid: bool,
+}
+
+/// Returns how a file system is mounted: from a user namespace one that shows a namespace of the host cannot be made, so
+/// that the host's is mounted again.
+fn inherited(shared: Option<Shared>, new: NewMount) -> Op {
+    let source = shared.and_then(|shared| match new.fs_type.to_bytes() {
+        b"sysfs" if shared.network => Some(c"/sys"),
+        b"mqueue" if shared.ipc => Some(c"/dev/mqueue"),
+        b"proc" if shared.pid => Some(c"/proc"),
+        _ => None,
+    });
+    let Some(source) = source else { return Op::Mount(new) };
+    let attr = MountAttr { set: new.attributes, propagation: SLAVE, ..MountAttr::default() };
+    Op::AttachPath(AttachPath {
+        source: source.into(),
+        links: Links::Followed,
+        depth: Depth::Recursive,
+        attributes: vec![(Depth::Recursive, attr)],
+        target: new.target,
+    })
 }
 
 /// Returns what a process does at the barrier, for further processes.
@@ -342,13 +501,10 @@ pub(crate) fn streams(stdio: Stdio, owner: u32) -> Option<Op> {
 }
 
 /// Returns `HOME=…` from the container's /etc/passwd: the one that is mounted there, or the root file system's.
-fn home(root: &OwnedFd, mounted: Option<PathBuf>, uid: u32) -> Result<CString, Error> {
+fn home(root: &crate::rootfs::Opened, mounted: Option<PathBuf>, uid: u32) -> Result<CString, Error> {
     let file = match mounted {
         Some(path) => Root::open(Path::new("/")).and_then(|root| root.read(&path)).ok(),
-        None => {
-            let root = root.try_clone().map_err(|error| Error::invalid("root", error.to_string()))?;
-            Root::from_fd(root).read(Path::new("etc/passwd")).ok()
-        }
+        None => root.look().and_then(|root| root.read(Path::new("etc/passwd"))).ok(),
     };
     home_entry(passwd::home_of(file, uid))
 }
@@ -359,12 +515,55 @@ pub(crate) fn home_entry(home: String) -> Result<CString, Error> {
 }
 
 /// Opens the source of a bind mount as a detached mount with its attributes.
-fn open_bind(bind: &Bind) -> Result<Op, Error> {
+fn open_bind(bind: &Bind, user: &User) -> Result<Op, Error> {
     let failed =
         |source| Error::Source { source_path: bind.source.clone(), target: bind.target.clone(), source };
-    let tree = sys::mount::open_tree(&bind.source, bind.depth).map_err(failed)?;
+    let path = crate::plan::path_text("mounts", &bind.target)?;
+    if bind.source_link == SourceLink::Copied
+        && let Ok(target) = std::fs::read_link(&bind.source)
+    {
+        return Ok(Op::Symlink { target: crate::plan::path_text("mounts", &target)?, path });
+    }
+    let no_follow = bind.source_link == SourceLink::Mounted;
+    let target = |leaf| Target { path, leaf, links: bind.links, procfs: bind.procfs };
+    if user.caller == Caller::Plain {
+        if bind.id_map.is_some() {
+            return Err(Error::not_supported("mounts", "the right to map the ids of a mount"));
+        }
+        let source = crate::plan::path_text("mounts", &bind.source)?;
+        let links = if no_follow { Links::NotLast } else { Links::Followed };
+        let (depth, attributes) = (bind.depth, bind.attributes.clone());
+        return Ok(Op::AttachPath(AttachPath {
+            source,
+            links,
+            depth,
+            attributes,
+            target: target(Leaf::File),
+        }));
+    }
+    let tree = match no_follow {
+        true => sys::mount::open_tree_no_follow(&bind.source, bind.depth),
+        false => sys::mount::open_tree(&bind.source, bind.depth),
+    }
+    .map_err(failed)?;
     for (depth, attr) in &bind.attributes {
         sys::mount::mount_setattr(&tree, *depth, attr).map_err(failed)?;
+    }
+    if let Some((kind, number)) = bind.device {
+        let (mode, found) = sys::mount::device_of(&tree).map_err(failed)?;
+        if (mode & 0o170_000, found) != (kind, number) {
+            return Err(Error::Unsafe {
+                step: "mount".into(),
+                args: format!("the host's {}", bind.source.display()),
+                reason: "it is another device",
+            });
+        }
+    }
+    if let Some(id_map) = &bind.id_map {
+        let namespace = user.namespace_of(id_map)?;
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&namespace) as u64;
+        let attr = MountAttr { set: sys::mount::IDMAP, userns_fd: fd, ..MountAttr::default() };
+        sys::mount::mount_setattr(&tree, id_map.depth, &attr).map_err(failed)?;
     }
     let leaf = if sys::mount::is_directory(&tree).map_err(failed)? { Leaf::Directory } else { Leaf::File };
     if bind.target == Path::new("/proc") && !sys::mount::is_procfs(&tree).map_err(failed)? {
@@ -374,8 +573,7 @@ fn open_bind(bind: &Bind) -> Result<Op, Error> {
             reason: "it is not on procfs",
         });
     }
-    let path = crate::plan::path_text("mounts", &bind.target)?;
-    Ok(Op::Attach { tree, target: Target { path, leaf, links: Links::Followed, procfs: bind.procfs } })
+    Ok(Op::Attach { tree, target: target(leaf) })
 }
 
 /// Returns a bind mount of a directory whose mount is open already.

@@ -5,5 +5,7 @@ mod fixture;
 mod confinement;
 mod execs;
 mod failures;
+mod hooks;
 mod hostile;
 mod streams;
+mod users;

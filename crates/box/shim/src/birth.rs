@@ -126,7 +126,8 @@ fn try_create(
     let output = Output::open(&create.log)?;
     control.listen(&create.run_directory)?;
     let rootfs = rootfs(&create.rootfs);
-    let inputs = Inputs { rootfs, network_namespace, seccomp, lifetime: Lifetime::OfParent };
+    let inputs =
+        Inputs { id: create.id.clone(), rootfs, network_namespace, seccomp, lifetime: Lifetime::OfParent };
     let plan = runtime::plan(&create.spec, &create.directory, inputs)?;
     let terminal = create.spec.process.as_ref().is_some_and(|process| process.terminal);
     let (stdio, ends) = stdio(terminal, create.open_stdin)?;

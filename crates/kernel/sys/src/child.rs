@@ -15,7 +15,9 @@
 //!
 //! Not for policy: which ops, with what, in which order, is decided by the runtime.
 
+mod ahead;
 mod execute;
+mod hook;
 mod identity;
 mod label;
 mod mounts;
@@ -30,7 +32,7 @@ pub use spawn::{Child, Event, Failure, Options, spawn};
 use crate::cred::Capabilities;
 use crate::mount::{Depth, MountAttr, Parameter};
 use crate::ns::Types;
-use crate::process::{Limit, Limits, Signal};
+use crate::process::{CpuSet, Limit, Limits, Signal};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
@@ -89,6 +91,19 @@ pub enum Op {
     },
     /// Moves into new namespaces.
     Unshare(Types),
+    /// Becomes the root of the user namespace that the process has come into.
+    BecomeRoot {
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
+        /// Whether the supplementary groups can be taken away.
+        groups: Groups,
+    },
+    /// Keeps others of the same user from tracing the process; for one that was born inspectable.
+    RefuseInspection,
+    /// Runs a program of the child's own and waits for its end.
+    Hook(Hook),
     /// Makes a time namespace with clock offsets, text as in /proc/PID/timens_offsets; execve enters it (Linux 6.1).
     TimeOffsets(CString),
     /// Sets the score for the OOM killer, unless it has this value already.
@@ -111,6 +126,10 @@ pub enum Op {
     Propagate(u64),
     /// Attaches a detached mount over `/`; it is the root of what follows, though not yet the process's.
     EnterRoot(OwnedFd),
+    /// As [`Op::EnterRoot`], with a directory that the child itself can see: for callers that may not mount.
+    EnterPath(CString),
+    /// Takes a directory as the root of what follows: for processes that have no mount namespace of their own.
+    EnterDirectory(CString),
     /// Takes the process's `/` as the root of what follows.
     UseRoot,
     /// Makes a file system and attaches it.
@@ -122,6 +141,8 @@ pub enum Op {
         /// Where.
         target: Target,
     },
+    /// Attaches a copy of what the child itself can see at a path: for callers that may not mount.
+    AttachPath(AttachPath),
     /// Makes a directory with its parents, if it is missing.
     Directory(CString),
     /// Makes a device file.
@@ -146,6 +167,17 @@ pub enum Op {
         /// How far.
         depth: Depth,
     },
+    /// Changes what is mounted at a path already.
+    Remount {
+        /// The path.
+        path: CString,
+        /// What changes about the mount.
+        attr: MountAttr,
+        /// How far.
+        depth: Depth,
+        /// What changes about the file system.
+        parameters: Vec<Parameter>,
+    },
     /// Writes a kernel parameter.
     Sysctl {
         /// The path below /proc, `sys/net/…`.
@@ -155,6 +187,8 @@ pub enum Op {
     },
     /// Makes the root the process's root and leaves all other mounts behind.
     Pivot,
+    /// Makes the root the process's root; all mounts stay as they are.
+    Chroot,
 
     /// Makes a terminal and takes it as standard input, output, error and controlling terminal.
     Terminal(Terminal),
@@ -178,6 +212,22 @@ pub enum Op {
     Scheduler(Scheduler),
     /// Sets the IO scheduler's class and priority, as ioprio_set takes them.
     IoPriority(u32),
+    /// Sets on which CPUs the process may run.
+    Affinity(CpuSet),
+    /// Sets from which NUMA nodes memory comes, as set_mempolicy takes it.
+    MemoryPolicy {
+        /// Mode and flags.
+        mode: u32,
+        /// The nodes.
+        nodes: CpuSet,
+    },
+    /// Writes to a file of the process's own directory `/proc/PID/attr`: the label of the program to be executed.
+    Label {
+        /// The file, then the one that older kernels have instead.
+        files: [CString; 2],
+        /// What is written.
+        value: CString,
+    },
     /// Sets the mask of file permissions.
     Umask(u32),
 
@@ -189,8 +239,8 @@ pub enum Op {
         uid: u32,
         /// Group id.
         gid: u32,
-        /// All supplementary groups.
-        groups: Vec<u32>,
+        /// All supplementary groups; none where they cannot be changed.
+        groups: Option<Vec<u32>>,
         /// What becomes of the capabilities when the user is no longer root.
         keep: Keep,
     },
@@ -211,10 +261,60 @@ pub enum Op {
     NoNewPrivileges,
     /// Has the process killed when the thread that spawned it ends.
     DieWithParent(Signal),
-    /// Installs a filter of system calls: an array of `struct sock_filter`.
-    Seccomp(Vec<u8>),
+    /// Installs a filter of system calls.
+    Seccomp(Filter),
     /// Looks which candidate is the program.
     Find,
+}
+
+/// A filter of system calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// An array of `struct sock_filter`.
+    pub program: Vec<u8>,
+    /// SECCOMP_FILTER_FLAG_….
+    pub flags: u32,
+    /// The number of the event with which the parent gets the descriptor of notifications; none for no descriptor.
+    pub listener: Option<u8>,
+}
+
+/// Whether supplementary groups can be changed (`/proc/PID/setgroups`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Groups {
+    /// Yes.
+    Free,
+    /// No: the process stays in those of its caller.
+    Fixed,
+}
+
+/// A program that the child runs.
+#[derive(Debug)]
+pub struct Hook {
+    /// Its path, as the child sees it.
+    pub path: CString,
+    /// The arguments, the zeroth included.
+    pub args: Vec<CString>,
+    /// The whole environment.
+    pub env: Vec<CString>,
+    /// What it gets as standard input, from the beginning.
+    pub state: OwnedFd,
+    /// Seconds after which it is killed.
+    pub timeout_s: Option<u32>,
+}
+
+/// A bind mount whose source the child opens.
+#[derive(Debug)]
+pub struct AttachPath {
+    /// The path that the child sees.
+    pub source: CString,
+    /// Whether a symbolic link at the end of the path is followed.
+    pub links: Links,
+    /// Whether what is mounted below comes along.
+    pub depth: Depth,
+    /// Attributes, in this order.
+    pub attributes: Vec<(Depth, MountAttr)>,
+    /// Where; what is made there is what the source is.
+    pub target: Target,
 }
 
 /// What becomes of the permitted capabilities when the user is no longer root.
@@ -270,6 +370,8 @@ pub enum Links {
     Followed,
     /// No: for what must stand at its place (CVE-2019-19921).
     Refused,
+    /// Yes, below the root, but for the last name: the link itself is meant.
+    NotLast,
 }
 
 /// Whether a mount may be attached on procfs.
@@ -338,6 +440,11 @@ pub struct Scheduler {
     pub deadline: u64,
     /// Nanoseconds.
     pub period: u64,
+}
+
+/// Installs a filter for the calling thread.
+pub(crate) fn install(filter: &Filter) -> rustix::io::Result<()> {
+    identity::seccomp(filter).map(drop).map_err(|fault| fault.errno)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{Call, Errno, Result};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
 /// Returns a file of these bytes that nobody can change any more; it may be executed.
 ///
@@ -32,6 +32,30 @@ pub fn sealed(name: &str, bytes: &[u8]) -> Result<OwnedFd> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     Call("fcntl").result(rustix::fs::fcntl_add_seals(&file, seals), || format!("{name:?}, F_ADD_SEALS"))?;
     Ok(OwnedFd::from(file))
+}
+
+/// Returns an empty file that [`fill`] fills: for who gets its descriptor before the content is known.
+///
+/// # Errors
+/// ENOMEM, EMFILE.
+pub fn empty(name: &str) -> Result<OwnedFd> {
+    let made = rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING);
+    Call("memfd_create").result(made, || format!("{name:?}, MFD_CLOEXEC|MFD_ALLOW_SEALING"))
+}
+
+/// Fills an [`empty`] file, whose content nobody can change any more then. The position is at the beginning.
+///
+/// # Errors
+/// ENOMEM; EPERM if it was filled before.
+pub fn fill(file: impl AsFd, bytes: &[u8]) -> Result<()> {
+    let file = file.as_fd();
+    let args = || format!("{}, …, {}", file.as_raw_fd(), bytes.len());
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        written += Call("pwrite").retry(|| rustix::io::pwrite(file, rest, written as u64), args)?;
+    }
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    Call("fcntl").result(rustix::fs::fcntl_add_seals(file, seals), || "F_ADD_SEALS".into())
 }
 
 #[cfg(test)]

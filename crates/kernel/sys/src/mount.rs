@@ -151,6 +151,21 @@ pub fn open_tree(path: &Path, depth: Depth) -> Result<OwnedFd> {
         .result(rx::open_tree(CWD, path, flags), || format!("AT_FDCWD, {path:?}, CLONE, {depth:?}"))
 }
 
+/// As [`open_tree`], of the symbolic link itself if there is one at the path.
+///
+/// # Errors
+/// As [`open_tree`].
+pub fn open_tree_no_follow(path: &Path, depth: Depth) -> Result<OwnedFd> {
+    let mut flags = rx::OpenTreeFlags::OPEN_TREE_CLONE
+        | rx::OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | rx::OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    if depth == Depth::Recursive {
+        flags |= rx::OpenTreeFlags::AT_RECURSIVE;
+    }
+    Call("open_tree")
+        .result(rx::open_tree(CWD, path, flags), || format!("AT_FDCWD, {path:?}, CLONE, NOFOLLOW, {depth:?}"))
+}
+
 /// Returns a detached copy of the mount that an open file or directory is on, rooted at it.
 ///
 /// # Errors
@@ -222,6 +237,16 @@ pub fn is_directory(mount: impl AsFd) -> Result<bool> {
     let mount = mount.as_fd();
     let stat = Call("fstat").result(rustix::fs::fstat(mount), || mount.as_raw_fd().to_string())?;
     Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
+}
+
+/// Returns the type and permission bits, and the device number, of the root of a mount.
+///
+/// # Errors
+/// None that is known.
+pub fn device_of(mount: impl AsFd) -> Result<(u32, u64)> {
+    let mount = mount.as_fd();
+    let stat = Call("fstat").result(rustix::fs::fstat(mount), || mount.as_raw_fd().to_string())?;
+    Ok((stat.st_mode, stat.st_rdev))
 }
 
 /// Returns whether a mount is of procfs.

@@ -145,6 +145,53 @@ pub fn own(types: Types) -> Result<OwnedFd> {
     open(Path::new(&format!("/proc/thread-self/ns/{name}")), types)
 }
 
+/// Makes a user namespace with mappings of ids (lines as in /proc/PID/uid_map) that nobody lives in: for idmapped mounts.
+///
+/// # Errors
+/// EPERM without CAP_SETUID, CAP_SETGID; EINVAL for mappings that overlap.
+pub fn user_with(uid_map: &str, gid_map: &str) -> Result<OwnedFd> {
+    let (pid, pidfd) = sleeper()?;
+    let path = |name: &str| format!("/proc/{pid}/{name}");
+    let write = |name: &str, text: &str| {
+        let failed = |error: std::io::Error| {
+            let errno = error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error);
+            Call("write").failed(errno, || format!("{:?}, {text:?}", path(name)))
+        };
+        std::fs::write(path(name), text).map_err(failed)
+    };
+    let namespace = write("uid_map", uid_map)
+        .and_then(|()| write("gid_map", gid_map))
+        .and_then(|()| open(Path::new(&path("ns/user")), Types::USER));
+    let _ = crate::process::send(&pidfd, crate::process::Signal::KILL); // It may have been killed just now.
+    crate::process::wait(&pidfd)?;
+    namespace
+}
+
+/// Makes a process in a new user namespace that does nothing until it is killed.
+fn sleeper() -> Result<(i32, OwnedFd)> {
+    let mut pidfd: std::os::fd::RawFd = -1;
+    // SAFETY: clone_args is a struct of numbers: all-zero is valid.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = (libc::CLONE_PIDFD | libc::CLONE_NEWUSER) as u64;
+    args.pidfd = &raw mut pidfd as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: without CLONE_VM and with stack 0 this is fork; `args` and `pidfd` are live locals. The new process makes
+    // nothing but the two system calls below, which touch no memory.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
+    if pid == 0 {
+        loop {
+            // SAFETY: prctl with numbers, and ppoll on nothing: it waits until a signal ends the process.
+            unsafe {
+                libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0);
+                libc::syscall(libc::SYS_ppoll, 0, 0, 0, 0, 0);
+            }
+        }
+    }
+    let pid = Call("clone3").check(pid, || "{flags=CLONE_NEWUSER}".into())?;
+    // SAFETY: clone3 succeeded with CLONE_PIDFD, so it wrote a new descriptor that nobody else owns.
+    Ok((pid as i32, unsafe { std::os::fd::FromRawFd::from_raw_fd(pidfd) }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

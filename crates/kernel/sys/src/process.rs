@@ -4,16 +4,18 @@
 //! man 2 pidfd_open (since 5.3), pidfd_send_signal (5.1), waitid with P_PIDFD (5.4), prctl, prlimit; man 3 posix_spawn.
 
 mod attributes;
+mod cpus;
 mod signal;
 mod spawn;
 mod wait;
 
 pub(crate) use attributes::set_limits_raw;
 pub use attributes::{
-    Limit, Limits, become_subreaper, die_with_parent, effective_uid, limits, new_session, refuse_inspection,
-    set_limits, set_name, trim_memory,
+    Limit, Limits, become_subreaper, die_with_parent, effective_gid, effective_uid, install_filter, limits,
+    new_session, refuse_inspection, set_limits, set_limits_of, set_name, trim_memory,
 };
+pub use cpus::CpuSet;
 pub use signal::{Signal, kill, send};
 pub(crate) use spawn::pointers;
-pub use spawn::{Command, Session, Spawned, spawn};
-pub use wait::{Exit, open, own, try_wait, wait};
+pub use spawn::{Command, Session, Spawned, spawn, spawn_alone};
+pub use wait::{Exit, ends_within, open, own, try_wait, wait};

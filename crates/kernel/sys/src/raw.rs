@@ -1,5 +1,6 @@
 //! System calls that rustix lacks, without allocation: usable between clone and exec.
 
+use crate::child::Links;
 use crate::error::last_errno;
 use crate::mount::{Depth, MountAttr};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -21,6 +22,18 @@ pub(crate) fn clone_tree(fd: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd> {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     rustix::mount::open_tree(fd, c"", flags)
+}
+
+/// Returns a detached copy of the mount at a path of the host.
+pub(crate) fn open_tree(path: &CStr, depth: Depth, links: Links) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if depth == Depth::Recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    if links != Links::Followed {
+        flags |= OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    }
+    rustix::mount::open_tree(CWD, path, flags)
 }
 
 pub(crate) fn move_mount(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {

@@ -1,11 +1,12 @@
 //! Device files and the links beside them.
 
-use super::mounts::Item;
+use super::mounts::{Bind, Item, SourceLink};
 use super::text::{clean, path_text};
 use crate::Error;
 use oci::runtime::{DeviceType, Linux, Mount};
 use std::path::{Path, PathBuf};
-use sys::child::{Device, Op};
+use sys::child::{Device, Links, Op, Procfs};
+use sys::mount::Depth;
 
 const CHARACTER: u32 = 0o020_000;
 const BLOCK: u32 = 0o060_000;
@@ -33,7 +34,16 @@ const LINKS: [(&str, &str); 6] = [
     ("/dev/ptmx", "pts/ptmx"),
 ];
 
-pub(crate) fn plan(linux: &Linux, mounts: &[Mount], items: &mut Vec<Item>) -> Result<(), Error> {
+/// How device files come into the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// They are made.
+    Made,
+    /// The host's are mounted: in a user namespace none can be made.
+    Bound,
+}
+
+pub(crate) fn plan(linux: &Linux, mounts: &[Mount], way: Way, items: &mut Vec<Item>) -> Result<(), Error> {
     if mounts
         .iter()
         .any(|mount| clean(&mount.destination) == Path::new("/dev") && super::mounts::is_bind(mount))
@@ -62,10 +72,16 @@ pub(crate) fn plan(linux: &Linux, mounts: &[Mount], items: &mut Vec<Item>) -> Re
         } else {
             (number("major", device.major)?, number("minor", device.minor)?)
         };
+        let number = device_number(major, minor);
+        if way == Way::Bound && kind != FIFO {
+            items.push(Item::Bind(bound(&path, kind, number)));
+            named.push(path);
+            continue;
+        }
         items.push(Item::Op(Op::Device(Device {
             path: path_text(&field, &path)?,
             mode: kind | (device.file_mode.unwrap_or(0o666) & 0o7777),
-            number: device_number(major, minor),
+            number,
             uid: device.uid.unwrap_or(0),
             gid: device.gid.unwrap_or(0),
         })));
@@ -73,6 +89,10 @@ pub(crate) fn plan(linux: &Linux, mounts: &[Mount], items: &mut Vec<Item>) -> Re
     }
     for (path, major, minor) in DEFAULT {
         if !named.contains(&PathBuf::from(path)) {
+            if way == Way::Bound {
+                items.push(Item::Bind(bound(Path::new(path), CHARACTER, device_number(major, minor))));
+                continue;
+            }
             let mode = CHARACTER | 0o666;
             let path = path_text("linux.devices", Path::new(path))?;
             items.push(Item::Op(Op::Device(Device {
@@ -89,6 +109,24 @@ pub(crate) fn plan(linux: &Linux, mounts: &[Mount], items: &mut Vec<Item>) -> Re
         items.push(Item::Op(Op::Symlink { target, path: path_text("linux.devices", Path::new(path))? }));
     }
     Ok(())
+}
+
+/// Returns a mount of the host's device file.
+fn bound(path: &Path, kind: u32, number: u64) -> Bind {
+    Bind {
+        source: path.into(),
+        target: path.into(),
+        depth: Depth::Single,
+        attributes: vec![(
+            Depth::Single,
+            sys::mount::MountAttr { propagation: sys::mount::PRIVATE, ..sys::mount::MountAttr::default() },
+        )],
+        procfs: Procfs::Refused,
+        source_link: SourceLink::Followed,
+        links: Links::Followed,
+        id_map: None,
+        device: Some((kind, number)),
+    }
 }
 
 /// Returns a device number as the kernel packs it.

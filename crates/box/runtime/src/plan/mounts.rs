@@ -1,5 +1,6 @@
 //! Mounts: what the child makes itself, and what has to be opened before.
 
+use super::mapping::Maps;
 use super::options::{Options, parameter, parse};
 use super::text::{c_text, clean, path_text};
 use crate::Error;
@@ -18,6 +19,8 @@ pub(crate) enum Item {
     Bind(Bind),
     /// The cgroup file system: what that is depends on the machine.
     Cgroup(CgroupMount),
+    /// A tmpfs that begins with what the image has at its place.
+    CopyUp(NewMount),
 }
 
 /// A bind mount.
@@ -29,6 +32,30 @@ pub(crate) struct Bind {
     /// Attributes, in this order.
     pub(crate) attributes: Vec<(Depth, MountAttr)>,
     pub(crate) procfs: Procfs,
+    /// Whether a symbolic link at the end of the source is followed, mounted itself, or made again.
+    pub(crate) source_link: SourceLink,
+    /// Whether a symbolic link at the place is followed.
+    pub(crate) links: Links,
+    /// How ids are mapped.
+    pub(crate) id_map: Option<IdMap>,
+    /// The device that the source must be: its type, and its number.
+    pub(crate) device: Option<(u32, u64)>,
+}
+
+/// What becomes of a source that is a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SourceLink {
+    Followed,
+    Mounted,
+    Copied,
+}
+
+/// How ids of a bind mount are mapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdMap {
+    pub(crate) depth: Depth,
+    /// None for the container's own mapping.
+    pub(crate) maps: Option<Maps>,
 }
 
 /// The cgroup file system.
@@ -61,15 +88,26 @@ pub(crate) fn is_bind(mount: &Mount) -> bool {
 
 /// Plans one mount. What has to be done when everything is in place goes to `late`.
 pub(crate) fn plan(mount: &Mount, bundle: &Path, field: &str, late: &mut Vec<Op>) -> Result<Item, Error> {
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(Error::not_implemented(format!("{field}.uidMappings"), "an idmapped mount"));
-    }
     let options = parse(field, &mount.options)?;
+    if !mount.destination.has_root() && mount.destination.as_os_str().is_empty() {
+        return Err(Error::invalid(format!("{field}.destination"), "is missing"));
+    }
     let target = clean(&mount.destination);
     if target == Path::new("/") {
         return Err(Error::invalid(format!("{field}.destination"), "is the root"));
     }
+    let mapped =
+        options.id_mapped.is_some() || !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty();
+    if options.remount {
+        return remount(&target, options, field).map(Item::Op);
+    }
     check_proc(mount, &target, field)?;
+    if mapped && !is_bind(mount) {
+        return Err(Error::invalid(format!("{field}.uidMappings"), "only bind mounts can have mapped ids"));
+    }
+    if options.copy_up && mount.fs_type != "tmpfs" {
+        return Err(Error::invalid(format!("{field}.options"), "tmpcopyup is for a tmpfs only"));
+    }
     if is_bind(mount) {
         return bind(mount, bundle, target, options, field).map(Item::Bind);
     }
@@ -83,7 +121,44 @@ pub(crate) fn plan(mount: &Mount, bundle: &Path, field: &str, late: &mut Vec<Op>
     if mount.fs_type == "cgroup2" && options.data.is_empty() {
         return Ok(cgroup(target, &options, true));
     }
-    file_system(mount, &target, options, field, late).map(Item::Op)
+    let copy_up = options.copy_up;
+    let new = file_system(mount, &target, options, field, late)?;
+    Ok(if copy_up { Item::CopyUp(new) } else { Item::Op(Op::Mount(new)) })
+}
+
+/// Plans the change of what is mounted already: of the mount alone if it is a bind mount, else of its file system too.
+fn remount(target: &Path, options: Options, field: &str) -> Result<Op, Error> {
+    let mut parameters = options.data;
+    parameters.extend(options.general);
+    if options.bind.is_some() {
+        parameters.clear();
+    }
+    let (mut attr, depth) = match options.recursive == MountAttr::default() {
+        true => (options.single, Depth::Single),
+        false => (options.recursive, Depth::Recursive),
+    };
+    if depth == Depth::Recursive && options.single != MountAttr::default() {
+        return Err(Error::invalid(
+            format!("{field}.options"),
+            "remount takes recursive or plain options, not both",
+        ));
+    }
+    if let Some((propagation, reach)) = options.propagation {
+        if reach != depth && attr != MountAttr::default() {
+            return Err(Error::invalid(
+                format!("{field}.options"),
+                "propagation and options reach differently far",
+            ));
+        }
+        attr.propagation = propagation;
+        return Ok(Op::Remount {
+            path: path_text(&format!("{field}.destination"), target)?,
+            attr,
+            depth: reach,
+            parameters,
+        });
+    }
+    Ok(Op::Remount { path: path_text(&format!("{field}.destination"), target)?, attr, depth, parameters })
 }
 
 fn cgroup(target: PathBuf, options: &Options, unified: bool) -> Item {
@@ -129,7 +204,26 @@ fn bind(mount: &Mount, bundle: &Path, target: PathBuf, options: Options, field: 
     }
     let depth = options.bind.unwrap_or(Depth::Recursive);
     let procfs = procfs(&target);
-    Ok(Bind { source: bundle.join(source), target, depth, attributes, procfs })
+    let maps = match (mount.uid_mappings.is_empty(), mount.gid_mappings.is_empty()) {
+        (true, true) => None,
+        _ => Some(Maps::plan(&format!("{field}."), &mount.uid_mappings, &mount.gid_mappings)?),
+    };
+    let mapped = options.id_mapped.or(maps.as_ref().map(|_| Depth::Single));
+    Ok(Bind {
+        source: bundle.join(source),
+        target,
+        depth,
+        attributes,
+        procfs,
+        source_link: match (options.copy_symlink, options.source_not_followed) {
+            (true, _) => SourceLink::Copied,
+            (false, true) => SourceLink::Mounted,
+            (false, false) => SourceLink::Followed,
+        },
+        links: if options.target_not_followed { Links::NotLast } else { Links::Followed },
+        id_map: mapped.map(|depth| IdMap { depth, maps }),
+        device: None,
+    })
 }
 
 fn file_system(
@@ -138,7 +232,7 @@ fn file_system(
     options: Options,
     field: &str,
     late: &mut Vec<Op>,
-) -> Result<Op, Error> {
+) -> Result<NewMount, Error> {
     let mut parameters = Vec::new();
     if let Some(source) = mount.source.as_ref().and_then(|source| source.to_str()).filter(|s| !s.is_empty()) {
         parameters.push(Parameter {
@@ -147,6 +241,7 @@ fn file_system(
         });
     }
     parameters.extend(options.data);
+    parameters.extend(options.general);
     let mut attributes = options.single.set | options.recursive.set;
     let path: CString = path_text(&format!("{field}.destination"), target)?;
     if mount.fs_type == "tmpfs" && attributes & RDONLY != 0 {
@@ -156,7 +251,7 @@ fn file_system(
         late.push(Op::Attributes { path: path.clone(), attr, depth: Depth::Single });
     }
     let strict = matches!(mount.fs_type.as_str(), "proc" | "sysfs");
-    Ok(Op::Mount(NewMount {
+    Ok(NewMount {
         fs_type: c_text(&format!("{field}.type"), &mount.fs_type)?,
         parameters,
         attributes,
@@ -164,10 +259,26 @@ fn file_system(
         target: Target {
             path,
             leaf: Leaf::Directory,
-            links: if strict { Links::Refused } else { Links::Followed },
+            links: match (strict, options.target_not_followed) {
+                (true, _) => Links::Refused,
+                (false, true) => Links::NotLast,
+                (false, false) => Links::Followed,
+            },
             procfs: procfs(target),
         },
-    }))
+    })
+}
+
+/// Adds the option that labels a file system (SELinux), where that is possible.
+pub(crate) fn label(item: &mut Item, option: &str) -> Result<(), Error> {
+    let new = match item {
+        Item::Op(Op::Mount(new)) | Item::CopyUp(new) => new,
+        Item::Op(_) | Item::Bind(_) | Item::Cgroup(_) => return Ok(()),
+    };
+    if !matches!(new.fs_type.to_bytes(), b"proc" | b"sysfs" | b"cgroup2") {
+        new.parameters.push(parameter("linux.mountLabel", option)?);
+    }
+    Ok(())
 }
 
 /// Returns a tmpfs, as v1's cgroup directory is one.
@@ -227,6 +338,10 @@ mod tests {
                     (Depth::Single, read_only)
                 ],
                 procfs: Procfs::Refused,
+                source_link: SourceLink::Followed,
+                links: Links::Followed,
+                id_map: None,
+                device: None,
             }
         );
     }

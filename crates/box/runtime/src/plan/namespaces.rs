@@ -1,5 +1,6 @@
 //! Which namespaces are made and which are joined.
 
+use super::mapping::Maps;
 use super::text::c_text;
 use crate::Error;
 use oci::runtime::{Linux, NamespaceType};
@@ -21,6 +22,8 @@ pub(crate) struct Namespaces {
     pub(crate) joined: Vec<(Types, PathBuf)>,
     /// Joined, given as a descriptor.
     pub(crate) network: Option<OwnedFd>,
+    /// The ids of a new user namespace.
+    pub(crate) maps: Option<Maps>,
     /// All of them.
     named: Types,
 }
@@ -29,6 +32,16 @@ impl Namespaces {
     /// Returns whether the container has a namespace of this type that is not the runtime's own.
     pub(crate) fn has(&self, types: Types) -> bool {
         self.named.contains(types)
+    }
+
+    /// Returns whether the container has a user namespace that is not the runtime's own.
+    pub(crate) fn own_user(&self) -> bool {
+        self.has(Types::USER)
+    }
+
+    /// Returns whether the mount namespace is a new one.
+    pub(crate) fn new_mount(&self) -> bool {
+        self.new.contains(Types::MOUNT)
     }
 
     /// Returns whether the network namespace is a new, empty one.
@@ -68,9 +81,9 @@ pub(crate) fn plan(linux: &Linux, network: Option<OwnedFd>) -> Result<Namespaces
         }
         this.named = this.named.union(kind);
         match (namespace.kind, &namespace.path) {
-            (NamespaceType::User, _) => return Err(Error::not_implemented(field, "a user namespace")),
-            (NamespaceType::Mount, Some(_)) => {
-                return Err(Error::not_implemented(field, "joining a mount namespace"));
+            (_, Some(path)) if !path.is_absolute() => {
+                let reason = format!("{:?} is not absolute", path.display().to_string());
+                return Err(Error::invalid(format!("{field}.path"), reason));
             }
             (_, Some(path)) => this.joined.push((kind, path.clone())),
             (NamespaceType::Cgroup, None) => this.new_cgroup = true,
@@ -81,9 +94,7 @@ pub(crate) fn plan(linux: &Linux, network: Option<OwnedFd>) -> Result<Namespaces
             (_, None) => this.new = this.new.union(kind),
         }
     }
-    if !this.named.contains(Types::MOUNT) {
-        return Err(Error::not_implemented("linux.namespaces", "a container without a mount namespace"));
-    }
+    this.maps = maps(linux, &this)?;
     if !linux.time_offsets.is_empty() && this.time_offsets.is_none() {
         return Err(Error::invalid("linux.timeOffsets", "needs a new time namespace in linux.namespaces"));
     }
@@ -93,6 +104,20 @@ pub(crate) fn plan(linux: &Linux, network: Option<OwnedFd>) -> Result<Namespaces
         this.network = network;
     }
     Ok(this)
+}
+
+fn maps(linux: &Linux, namespaces: &Namespaces) -> Result<Option<Maps>, Error> {
+    if namespaces.new.contains(Types::USER) {
+        return Maps::plan("linux.", &linux.uid_mappings, &linux.gid_mappings).map(Some);
+    }
+    for (field, list) in
+        [("linux.uidMappings", &linux.uid_mappings), ("linux.gidMappings", &linux.gid_mappings)]
+    {
+        if !list.is_empty() {
+            return Err(Error::invalid(field, "needs a new user namespace in linux.namespaces"));
+        }
+    }
+    Ok(None)
 }
 
 fn offsets(linux: &Linux) -> Result<CString, Error> {
@@ -135,18 +160,14 @@ mod tests {
 
     #[test]
     fn wrong_lists_are_refused_by_field() {
-        use NamespaceType::{Mount, Pid, User, Uts};
+        use NamespaceType::{Mount, Pid, User};
         for (list, want) in [
             (
                 &[(Mount, None), (Pid, None), (Pid, None)][..],
                 "linux.namespaces[2]: a second namespace of type pid",
             ),
-            (&[(Mount, None), (User, None)][..], "linux.namespaces[1]: a user namespace is not implemented"),
-            (&[(Mount, Some("/x"))][..], "linux.namespaces[0]: joining a mount namespace is not implemented"),
-            (
-                &[(Uts, None)][..],
-                "linux.namespaces: a container without a mount namespace is not implemented",
-            ),
+            (&[(Mount, None), (User, None)][..], "linux.uidMappings: is missing"),
+            (&[(Mount, Some("x"))][..], "linux.namespaces[0].path: \"x\" is not absolute"),
         ] {
             assert_eq!(plan(&linux(list), None).map(drop).map_err(|e| e.to_string()), Err(want.into()));
         }

@@ -1,12 +1,13 @@
 //! The process: who it is, what it may do, and which program it runs.
 
+use super::labels::{self, Label};
 use super::text::{absolute, c_text};
 use crate::Error;
 use oci::runtime as spec;
 use std::ffi::CString;
-use sys::child::{Candidate, Exec, Keep, Op, Scheduler, Search};
+use sys::child::{Candidate, Exec, Filter, Keep, Op, Scheduler, Search};
 use sys::cred::Capabilities;
-use sys::process::{Limit, Limits};
+use sys::process::{CpuSet, Limit, Limits};
 
 /// A process, planned.
 #[derive(Debug)]
@@ -30,6 +31,11 @@ pub(crate) struct Process {
     no_new_privileges: bool,
     scheduler: Option<Scheduler>,
     io_priority: Option<u32>,
+    labels: Vec<Label>,
+    /// CPUs of a further process: before it is in the cgroup, and after that.
+    pub(crate) affinity: (Option<CpuSet>, Option<CpuSet>),
+    /// Whether supplementary groups were asked for.
+    pub(crate) asks_for_groups: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,15 +53,6 @@ pub(crate) fn plan(
     field: &str,
     warnings: &mut Vec<String>,
 ) -> Result<Process, Error> {
-    for (name, present) in [
-        ("apparmorProfile", process.apparmor_profile.as_ref().is_some_and(|profile| !profile.is_empty())),
-        ("selinuxLabel", process.selinux_label.as_ref().is_some_and(|label| !label.is_empty())),
-        ("execCPUAffinity", process.exec_cpu_affinity.is_some()),
-    ] {
-        if present {
-            return Err(Error::not_implemented(format!("{field}.{name}"), "this field"));
-        }
-    }
     let Some(program) = process.args.first() else {
         return Err(Error::invalid(format!("{field}.args"), "is empty"));
     };
@@ -75,6 +72,9 @@ pub(crate) fn plan(
         uid: user_id(&format!("{field}.user.uid"), process.user.uid)?,
         gid: user_id(&format!("{field}.user.gid"), process.user.gid)?,
         groups: groups(&process.user),
+        asks_for_groups: !process.user.additional_gids.is_empty(),
+        labels: labels::plan(process, field)?,
+        affinity: affinity(process, field)?,
         terminal: process.terminal,
         size: (size.height, size.width),
         program: program.clone(),
@@ -99,11 +99,16 @@ impl Process {
     ///
     /// Without `no_new_privs` a filter can only be installed with CAP_SYS_ADMIN, so that the capabilities have to be
     /// set after it; else it comes last.
-    pub(crate) fn ops(&self, seccomp: Option<Vec<u8>>) -> (Vec<Op>, Vec<Op>) {
+    ///
+    /// A filter with a listener comes before the barrier: whoever waits there has handed it to its agent.
+    pub(crate) fn ops(&self, seccomp: Option<Filter>, place: Place) -> (Vec<Op>, Vec<Op>) {
         let mut before = Vec::new();
         before.extend(self.scheduler.map(Op::Scheduler));
         before.extend(self.io_priority.map(Op::IoPriority));
-        before.extend(self.limits.iter().map(|(limit, limits)| Op::Limit(*limit, *limits)));
+        if place == Place::Plain {
+            before.extend(self.limit_ops());
+        }
+        before.extend(self.labels.iter().map(Label::op));
         before.push(Op::ChangeDirectory(self.cwd.clone()));
         let keep = match &self.capabilities {
             Some(sets) => {
@@ -112,13 +117,15 @@ impl Process {
             }
             None => Keep::Nothing,
         };
-        before.push(Op::Identity { uid: self.uid, gid: self.gid, groups: self.groups.clone(), keep });
+        let groups = (place != Place::FixedGroups).then(|| self.groups.clone());
+        before.push(Op::Identity { uid: self.uid, gid: self.gid, groups, keep });
         let set = self.capabilities.map(|sets| Op::Capabilities {
             effective: sets.effective,
             permitted: sets.permitted,
             inheritable: sets.inheritable,
             ambient: sets.ambient,
         });
+        let early = seccomp.as_ref().is_some_and(|filter| filter.listener.is_some());
         let mut after = Vec::new();
         if self.no_new_privileges {
             before.extend(set);
@@ -131,10 +138,48 @@ impl Process {
             after.extend(seccomp.map(Op::Seccomp));
             after.extend(set);
         }
-        before.push(Op::Umask(self.umask));
-        before.push(Op::Find);
+        let mut last = vec![Op::Umask(self.umask), Op::Find];
+        if early {
+            last.append(&mut after);
+        }
+        before.append(&mut last);
         (before, after)
     }
+
+    /// Returns what sets the limits.
+    pub(crate) fn limit_ops(&self) -> impl Iterator<Item = Op> {
+        self.limits.iter().map(|(limit, limits)| Op::Limit(*limit, *limits))
+    }
+
+    /// Returns the limits.
+    pub(crate) fn limits(&self) -> &[(Limit, Limits)] {
+        &self.limits
+    }
+}
+
+/// Where a process becomes what it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the runtime's user namespace.
+    Plain,
+    /// In another user namespace: limits were set before, outside.
+    UserNamespace,
+    /// In another one, whose groups cannot be changed.
+    FixedGroups,
+}
+
+fn affinity(process: &spec::Process, field: &str) -> Result<(Option<CpuSet>, Option<CpuSet>), Error> {
+    let Some(affinity) = &process.exec_cpu_affinity else { return Ok((None, None)) };
+    let read = |name: &str, list: &str| {
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let wrong = || {
+            Error::invalid(format!("{field}.execCPUAffinity.{name}"), format!("{list:?} is no list of CPUs"))
+        };
+        CpuSet::parse(list).map(Some).ok_or_else(wrong)
+    };
+    Ok((read("initial", &affinity.initial)?, read("final", &affinity.last)?))
 }
 
 /// -1 means "leave it" to the kernel, so it would be root.
@@ -367,8 +412,10 @@ mod tests {
             (|p| p.env.push("X".into()), "process.env[3]: \"X\" has no '='"),
             (|p| p.user.uid = u32::MAX, "process.user.uid: 4294967295 is no id"),
             (
-                |p| p.apparmor_profile = Some("x".into()),
-                "process.apparmorProfile: this field is not implemented",
+                |p| {
+                    p.exec_cpu_affinity = Some(spec::CpuAffinity { initial: "x".into(), last: String::new() })
+                },
+                "process.execCPUAffinity.initial: \"x\" is no list of CPUs",
             ),
             (|p| p.oom_score_adj = Some(1001), "process.oomScoreAdj: 1001 is not in -1000 to 1000"),
             (
@@ -407,13 +454,13 @@ mod tests {
         let names = |ops: &[Op]| ops.iter().map(name).filter(|n| !n.is_empty()).collect::<Vec<_>>();
         let sets = Some(spec::Capabilities::default());
         let plain = process(|process| process.capabilities.clone_from(&sets)).expect("fine");
-        let (before, after) = plain.ops(Some(Vec::new()));
+        let (before, after) = plain.ops(Some(Filter::default()), Place::Plain);
         assert_eq!((names(&before), names(&after)), (vec!["raise"], vec!["filter", "capabilities"]));
         let strict = process(|process| {
             process.capabilities.clone_from(&sets);
             process.no_new_privileges = true;
         });
-        let (before, after) = strict.expect("fine").ops(Some(Vec::new()));
+        let (before, after) = strict.expect("fine").ops(Some(Filter::default()), Place::Plain);
         assert_eq!((names(&before), names(&after)), (vec!["capabilities", "no_new_privs"], vec!["filter"]));
     }
 }

@@ -8,7 +8,7 @@
 //!                               namespace, a mount of the hierarchy) and links for its controllers
 //! ```
 
-use super::{SINGLE, attach_directory};
+use super::{Caller, SINGLE, attach_directory};
 use crate::Error;
 use crate::error::While as _;
 use crate::plan::{CgroupMount, cgroup_directory, path_text};
@@ -16,7 +16,7 @@ use cgroup::{Cgroup, Mode};
 use std::ffi::CString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use sys::child::{Leaf, Links, NewMount, Op, Procfs, Target};
+use sys::child::{AttachPath, Leaf, Links, NewMount, Op, Procfs, Target};
 use sys::mount::{Depth, MountAttr, PRIVATE, Parameter, RDONLY, mount_setattr, open_tree};
 
 /// Where the host has its hierarchies.
@@ -24,9 +24,11 @@ const HOST: &str = "/sys/fs/cgroup";
 
 /// Where the container is.
 pub(super) struct Place<'a> {
-    pub(super) cgroup: &'a Cgroup,
+    /// None for a container without one.
+    pub(super) cgroup: Option<&'a Cgroup>,
     pub(super) mode: Mode,
     pub(super) own_namespace: bool,
+    pub(super) caller: Caller,
 }
 
 /// Adds what mounts the cgroup file system to `ops`, and what closes it to `late`.
@@ -36,7 +38,11 @@ pub(super) fn mount(
     ops: &mut Vec<Op>,
     late: &mut Vec<Op>,
 ) -> Result<(), Error> {
-    let Place { cgroup, mode, own_namespace } = *place;
+    let Place { cgroup, mode, own_namespace, caller } = *place;
+    if caller == Caller::Plain && !own_namespace {
+        ops.push(visible(Path::new(HOST), mount)?);
+        return Ok(());
+    }
     if mode == Mode::V2 || mount.unified {
         let host = if mode == Mode::V2 { PathBuf::from(HOST) } else { Path::new(HOST).join("unified") };
         ops.push(if own_namespace || !host.is_dir() {
@@ -56,6 +62,7 @@ pub(super) fn mount(
             }),
             None if own_namespace => ops.push(own(name, &target, mount.attributes)?),
             None => {
+                let Some(cgroup) = cgroup else { continue };
                 let source = Path::new(HOST).join(name).join(cgroup.path());
                 // A hierarchy without the container's directory is one that the engine does not use.
                 if source.is_dir() {
@@ -69,6 +76,23 @@ pub(super) fn mount(
         late.push(Op::Attributes { path: path_text("mounts", &mount.target)?, attr, depth: Depth::Single });
     }
     Ok(())
+}
+
+/// Returns a mount of what the container's process sees itself.
+fn visible(source: &Path, mount: &CgroupMount) -> Result<Op, Error> {
+    let attr = MountAttr { set: mount.attributes, propagation: PRIVATE, ..MountAttr::default() };
+    Ok(Op::AttachPath(AttachPath {
+        source: path_text("mounts", source)?,
+        links: Links::Followed,
+        depth: Depth::Recursive,
+        attributes: vec![(Depth::Recursive, attr)],
+        target: Target {
+            path: path_text("mounts", &mount.target)?,
+            leaf: Leaf::Directory,
+            links: Links::Followed,
+            procfs: Procfs::Refused,
+        },
+    }))
 }
 
 struct Entry {

@@ -5,6 +5,10 @@ use crate::Error;
 use sys::Errno;
 use sys::child::{Failure, Reason};
 
+fn hook(path: String, reason: String) -> Error {
+    Error::Hook { kind: "container", path, reason }
+}
+
 /// Turns the child's failure into an error with Docker's text where scripts match on it.
 pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
     let Failure { reason, step, args, source } = failure;
@@ -25,6 +29,10 @@ pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
         Reason::NoNullDevice => refused("the host's /dev/null is not the null device"),
         Reason::OtherDevice => refused("something else is at its place"),
         Reason::NoTerminals => refused("no devpts is mounted at /dev/pts"),
+        Reason::NotProcfs => refused("it is not on procfs"),
+        Reason::HookFailed => hook(args, source.args),
+        Reason::HookExecute => hook(args, sys::describe(errno)),
+        Reason::HookTimeout => hook(args, "took longer than its timeout".into()),
         Reason::Call if errno == Errno::NOTDIR && step == "bind mount" => Error::MountType { target: args },
         Reason::Call | Reason::Orphaned => Error::Init { step: step.to_owned(), args, source },
     }

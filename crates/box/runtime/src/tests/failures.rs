@@ -102,9 +102,6 @@ fn container_ends_with_the_thread_that_made_it() {
 #[test]
 fn what_is_not_implemented_is_refused_by_name() {
     let mut bed = Bed::new("");
-    bed.spec.hooks = Some(oci::runtime::Hooks {
-        poststop: vec![oci::runtime::Hook::default()],
-        ..oci::runtime::Hooks::default()
-    });
-    assert_eq!(bed.failure(), ("hooks.poststop: this field is not implemented".into(), Kind::Unimplemented));
+    bed.linux().intel_rdt = Some(oci::runtime::IntelRdt::default());
+    assert_eq!(bed.failure(), ("linux.intelRdt: this field is not implemented".into(), Kind::Unimplemented));
 }

@@ -37,6 +37,10 @@ pub(super) struct Bed {
     pub(super) spec: Spec,
     pub(super) seccomp: Option<Vec<u8>>,
     pub(super) steps: Vec<Step>,
+    /// Whether the image's directory is the root itself.
+    pub(super) plain: bool,
+    /// The root, instead of a directory of the bed's.
+    pub(super) in_directory: Option<PathBuf>,
 }
 
 /// What a program left.
@@ -87,13 +91,21 @@ impl Bed {
             "mknod",
             "mountpoint",
             "ln",
+            "env",
         ] {
             symlink("busybox", lower.join("bin").join(applet)).expect("link");
         }
         fs::write(lower.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n")
             .expect("file");
         fs::write(lower.join("etc/notexec"), "text").expect("file");
-        Self { directory, spec: specification(&name, script), seccomp: None, steps: Vec::new() }
+        Self {
+            directory,
+            spec: specification(&name, script),
+            seccomp: None,
+            steps: Vec::new(),
+            plain: false,
+            in_directory: None,
+        }
     }
 
     pub(super) fn lower(&self) -> PathBuf {
@@ -124,13 +136,29 @@ impl Bed {
         });
     }
 
-    pub(super) fn create(&mut self, stdio: Stdio) -> Result<Created, Error> {
-        let inputs = Inputs {
-            rootfs: Rootfs::Overlay {
+    /// Returns the container's id.
+    pub(super) fn name(&self) -> String {
+        self.directory.file_name().and_then(|name| name.to_str()).expect("it has one").to_owned()
+    }
+
+    fn rootfs(&self) -> Rootfs {
+        if let Some(directory) = &self.in_directory {
+            return Rootfs::Directory(directory.clone());
+        }
+        match self.plain {
+            true => Rootfs::Directory(self.directory.join("lower")),
+            false => Rootfs::Overlay {
                 lower: vec![self.directory.join("lower")],
                 upper: self.directory.join("upper"),
                 work: self.directory.join("work"),
             },
+        }
+    }
+
+    pub(super) fn create(&mut self, stdio: Stdio) -> Result<Created, Error> {
+        let inputs = Inputs {
+            id: self.name(),
+            rootfs: self.rootfs(),
             network_namespace: None,
             seccomp: self.seccomp.clone(),
             lifetime: Lifetime::OfParent,
@@ -170,7 +198,9 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        let _ = kill_all(&self.cgroup()); // Only what a failed test left behind.
+        if !self.linux().cgroups_path.is_empty() {
+            let _ = kill_all(&self.cgroup()); // Only what a failed test left behind.
+        }
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

@@ -1,15 +1,17 @@
 //! Who the process is, in the child.
 
+use super::hook::decimal;
 use super::run::{Done, Place};
 use super::shared::{Fault, Named as _, Reason};
-use super::{Keep, Scheduler};
+use super::{Filter, Groups, Keep, Scheduler};
 use crate::ns::Types;
+use crate::process::CpuSet;
 use crate::raw;
 use rustix::fs::{OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, fchdir};
 use std::ffi::CStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 
 pub(super) fn write_all(file: &OwnedFd, bytes: &[u8]) -> Done {
     match rustix::io::write(file, bytes).call("write")? {
@@ -35,8 +37,18 @@ fn parse(bytes: &[u8]) -> Option<i32> {
 
 pub(super) fn time_offsets(text: &CStr) -> Done {
     raw::unshare(Types::TIME.0 as i32).call("unshare")?;
-    let file = raw::open_host(c"/proc/self/timens_offsets", OFlags::WRONLY).call("openat")?;
-    write_all(&file, text.to_bytes())
+    let open = || raw::open_host(c"/proc/self/timens_offsets", OFlags::WRONLY);
+    let file = match open() {
+        // In a user namespace the files of a process that cannot be inspected are nobody's.
+        Err(Errno::ACCESS) => {
+            raw::prctl(libc::PR_SET_DUMPABLE, 1, 0).call("prctl")?;
+            let file = open();
+            raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl")?;
+            file
+        }
+        file => file,
+    };
+    write_all(&file.call("openat")?, text.to_bytes())
 }
 
 pub(super) fn new_keyring() -> Done {
@@ -96,7 +108,28 @@ pub(super) fn io_priority(priority: u32) -> Done {
         .map(drop)
 }
 
-pub(super) fn seccomp(filter: &[u8]) -> Done {
+pub(super) fn affinity(cpus: &CpuSet) -> Done {
+    // SAFETY: sched_setaffinity reads as many bytes as the live set has.
+    let returned =
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(&cpus.0), cpus.0.as_ptr()) };
+    raw::check(returned).call("sched_setaffinity").map(drop)
+}
+
+pub(super) fn memory_policy(mode: u32, nodes: &CpuSet) -> Done {
+    // One more than there are bits, as the kernel counts; no nodes are said by null.
+    let (mask, bits) = match nodes.is_empty() {
+        true => (std::ptr::null(), 0),
+        false => (nodes.0.as_ptr(), nodes.0.len() * 64 + 1),
+    };
+    // SAFETY: set_mempolicy reads as many bits as the live set has, or nothing through null.
+    let returned = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) };
+    raw::check(returned).call("set_mempolicy").map(drop)
+}
+
+/// Installs a filter; returns the descriptor of its notifications if it has them.
+pub(super) fn seccomp(filter: &Filter) -> Result<Option<OwnedFd>, Fault> {
+    let Filter { program: filter, flags, listener } = filter;
+    let flags = flags | if listener.is_some() { libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as u32 } else { 0 };
     let instructions = filter.len() / size_of::<libc::sock_filter>();
     let program = libc::sock_fprog {
         len: u16::try_from(instructions).map_err(|_| Errno::INVAL).call("seccomp")?,
@@ -105,8 +138,10 @@ pub(super) fn seccomp(filter: &[u8]) -> Done {
     // SAFETY: the kernel reads `len` instructions through the pointer; the bytes have room for them (any alignment will
     // do for a copy from user space), and both outlive the call.
     let returned =
-        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
-    raw::check(returned).call("seccomp").map(drop)
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    let fd = raw::check(returned).call("seccomp")?;
+    // SAFETY: with the flag NEW_LISTENER the call returned a new descriptor that nobody else owns.
+    Ok(listener.map(|_| unsafe { OwnedFd::from_raw_fd(fd as i32) }))
 }
 
 impl<'a> Place<'a> {
@@ -131,11 +166,11 @@ impl<'a> Place<'a> {
         inside()
     }
 
-    pub(super) fn identity(&mut self, uid: u32, gid: u32, groups: &[u32], keep: Keep) -> Done {
+    pub(super) fn identity(&mut self, uid: u32, gid: u32, groups: Option<&[u32]>, keep: Keep) -> Done {
         if keep == Keep::Permitted {
             raw::prctl(libc::PR_SET_KEEPCAPS, 1, 0).call("prctl")?;
         }
-        set_groups(groups)?;
+        groups.map_or(Ok(()), set_groups)?;
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         rustix::thread::set_thread_res_gid(gid, gid, gid).call("setresgid")?;
         rustix::thread::set_thread_res_uid(uid, uid, uid).call("setresuid")?;
@@ -143,6 +178,38 @@ impl<'a> Place<'a> {
             Some(path) => self.enter(path),
             None => Ok(()),
         }
+    }
+}
+
+/// Becomes the root of a user namespace. That no id of it is mapped is nothing to fail for.
+pub(super) fn become_root(uid: u32, gid: u32, groups: Groups) -> Done {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    rustix::thread::set_thread_res_gid(gid, gid, gid).call("setresgid")?;
+    if groups == Groups::Free {
+        set_groups(&[])?;
+    }
+    rustix::thread::set_thread_res_uid(uid, uid, uid).call("setresuid")
+}
+
+impl Place<'_> {
+    /// Writes to a file of the process's own `attr` directory, through a procfs of its own (CVE-2019-19921).
+    pub(super) fn label(&mut self, files: &[std::ffi::CString; 2], value: &CStr) -> Done {
+        let pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+        let mut digits = [0u8; 12];
+        let digits = decimal(pid, &mut digits);
+        let mut room = [0u8; 16];
+        room.get_mut(..digits.len()).unwrap_or_default().copy_from_slice(digits);
+        let directory = CStr::from_bytes_until_nul(&room).map_err(|_| Errno::INVAL).call("openat2")?;
+        let procfs = self.own_procfs()?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let own = super::mounts::open_strictly(procfs, directory, flags).call("openat2")?;
+        let [first, second] = files;
+        let open = |file: &CStr| super::mounts::open_strictly(own.as_fd(), file, OFlags::WRONLY);
+        let file = match open(first) {
+            Err(Errno::NOENT) => open(second),
+            file => file,
+        };
+        write_all(&file.call("openat2")?, value.to_bytes())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::run::{Done, Place};
 use super::shared::{Fault, Named as _, Reason};
-use super::{Device, Leaf, Links, NewMount, Procfs, Target};
-use crate::mount::{Depth, MountAttr, PRIVATE, RDONLY};
+use super::{AttachPath, Device, Leaf, Links, NewMount, Procfs, Target};
+use crate::mount::{Depth, MountAttr, PRIVATE, Parameter, RDONLY};
 use crate::path::{ensure_dir, ensure_file};
 use crate::raw;
 use rustix::fs::{
@@ -12,8 +12,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, unmount,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, UnmountFlags, fsconfig_create,
+    fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick, unmount,
 };
 use rustix::process::{Gid, Uid, fchdir, pivot_root};
 use std::ffi::CStr;
@@ -23,6 +23,9 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 const PROC_SUPER_MAGIC: FsWord = 0x9fa0;
 
 const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o755);
+
+/// How a name is opened that may be a symbolic link and is meant itself.
+const LAST: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 pub(super) fn propagate(propagation: u64) -> Done {
     let attr = MountAttr { propagation, ..MountAttr::default() };
@@ -36,6 +39,17 @@ pub(super) fn open_file_system(fs_type: &CStr) -> Result<OwnedFd, Fault> {
 pub(super) fn detached(context: &OwnedFd, attributes: u64) -> Result<OwnedFd, Fault> {
     let attributes = MountAttrFlags::from_bits_retain(attributes as u32);
     fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).call("fsmount")
+}
+
+fn configure(context: &OwnedFd, parameters: &[Parameter]) -> Done {
+    for parameter in parameters {
+        match &parameter.value {
+            Some(value) => fsconfig_set_string(context, &*parameter.key, &**value),
+            None => fsconfig_set_flag(context, &*parameter.key),
+        }
+        .call("fsconfig")?;
+    }
+    Ok(())
 }
 
 /// Opens below a directory without leaving its mount or following any link.
@@ -69,6 +83,23 @@ impl Place<'_> {
         Ok(())
     }
 
+    pub(super) fn enter_path(&mut self, path: &CStr) -> Done {
+        let tree = raw::open_tree(path, Depth::Recursive, Links::Followed).call("open_tree")?;
+        let attr = MountAttr { propagation: PRIVATE, ..MountAttr::default() };
+        raw::mount_setattr(tree.as_fd(), c"", Depth::Recursive, &attr).call("mount_setattr")?;
+        self.enter_root(&tree)
+    }
+
+    pub(super) fn enter_directory(&mut self, path: &CStr) -> Done {
+        self.root = Some(raw::open_host(path, OFlags::PATH | OFlags::DIRECTORY).call("openat")?);
+        Ok(())
+    }
+
+    pub(super) fn change_root(&mut self) -> Done {
+        fchdir(self.root()?).call("fchdir")?;
+        rustix::process::chroot(c".").call("chroot")
+    }
+
     pub(super) fn use_root(&mut self) -> Done {
         self.root = Some(raw::open_host(c"/", OFlags::PATH | OFlags::DIRECTORY).call("openat")?);
         Ok(())
@@ -76,7 +107,8 @@ impl Place<'_> {
 
     pub(super) fn mount(&mut self, new: &NewMount) -> Done {
         let context = open_file_system(&new.fs_type)?;
-        let made = self.configure(&context, new);
+        let made =
+            configure(&context, &new.parameters).and_then(|()| fsconfig_create(&context).call("fsconfig"));
         if made.is_err() {
             self.explain(&context);
         }
@@ -93,15 +125,38 @@ impl Place<'_> {
         Ok(())
     }
 
-    fn configure(&self, context: &OwnedFd, new: &NewMount) -> Done {
-        for parameter in &new.parameters {
-            match &parameter.value {
-                Some(value) => fsconfig_set_string(context, &*parameter.key, &**value),
-                None => fsconfig_set_flag(context, &*parameter.key),
+    pub(super) fn remount(
+        &mut self,
+        path: &CStr,
+        attr: &MountAttr,
+        depth: Depth,
+        parameters: &[Parameter],
+    ) -> Done {
+        let place =
+            raw::open_in_root(self.root()?, path, OFlags::PATH, ResolveFlags::empty()).call("openat2")?;
+        if !parameters.is_empty() {
+            let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+            let context = fspick(&place, c"", flags).call("fspick")?;
+            let done = configure(&context, parameters)
+                .and_then(|()| fsconfig_reconfigure(&context).call("fsconfig"));
+            if done.is_err() {
+                self.explain(&context);
             }
-            .call("fsconfig")?;
+            done?;
         }
-        fsconfig_create(context).call("fsconfig")
+        raw::mount_setattr(place.as_fd(), c"", depth, attr).call("mount_setattr")
+    }
+
+    pub(super) fn attach_path(&self, bind: &AttachPath) -> Done {
+        let tree = raw::open_tree(&bind.source, bind.depth, bind.links).call("open_tree")?;
+        for (depth, attr) in &bind.attributes {
+            raw::mount_setattr(tree.as_fd(), c"", *depth, attr).call("mount_setattr")?;
+        }
+        if bind.target.path.as_c_str() == c"/proc" && !is_procfs(tree.as_fd())? {
+            return Err(Fault { reason: Reason::NotProcfs, call: "fstatfs", errno: Errno::PERM });
+        }
+        let leaf = if is_directory(&tree)? { Leaf::Directory } else { Leaf::File };
+        self.attach_as(tree.as_fd(), &bind.target, leaf)
     }
 
     /// Keeps the kernel's explanation of a refused file system.
@@ -113,20 +168,27 @@ impl Place<'_> {
     }
 
     pub(super) fn attach(&self, mount: BorrowedFd<'_>, target: &Target) -> Done {
-        let place = self.target(target)?;
+        self.attach_as(mount, target, target.leaf)
+    }
+
+    fn attach_as(&self, mount: BorrowedFd<'_>, target: &Target, leaf: Leaf) -> Done {
+        let place = self.target(target, leaf)?;
         if target.procfs == Procfs::Refused && is_procfs(place.as_fd())? {
             return Err(Fault { reason: Reason::OnProcfs, call: "move_mount", errno: Errno::PERM });
         }
-        if target.leaf == Leaf::File && is_directory(&place)? {
+        if leaf == Leaf::File && is_directory(&place)? {
             return Err(Errno::NOTDIR).call("move_mount"); // The kernel would say EINVAL.
         }
         raw::move_mount(mount, place.as_fd()).call("move_mount")
     }
 
-    fn target(&self, target: &Target) -> Result<OwnedFd, Fault> {
+    fn target(&self, target: &Target, leaf: Leaf) -> Result<OwnedFd, Fault> {
         let root = self.root()?;
         let path = target.path.to_bytes();
-        let place = match target.leaf {
+        if target.links == Links::NotLast {
+            return self.last_not_followed(&target.path, leaf);
+        }
+        let place = match leaf {
             Leaf::Directory if target.links == Links::Followed => ensure_dir(root, path, DIRECTORY_MODE),
             Leaf::File => ensure_file(root, path, Mode::from_raw_mode(0o755)),
             Leaf::Directory => {
@@ -141,6 +203,26 @@ impl Place<'_> {
             }
         };
         place.call("openat2")
+    }
+
+    /// Opens a mount's place without following a link that stands there; makes it if it is missing.
+    fn last_not_followed(&self, path: &CStr, leaf: Leaf) -> Result<OwnedFd, Fault> {
+        let (directory, name) = split(path);
+        let parent = ensure_dir(self.root()?, directory, DIRECTORY_MODE).call("openat2")?;
+        let open = || open_strictly(parent.as_fd(), name, OFlags::PATH | OFlags::NOFOLLOW);
+        match openat2(&parent, name, LAST, Mode::empty(), ResolveFlags::BENEATH) {
+            Err(Errno::NOENT) => {}
+            place => return place.call("openat2"),
+        }
+        match leaf {
+            Leaf::Directory => rustix::fs::mkdirat(&parent, name, DIRECTORY_MODE).call("mkdirat")?,
+            Leaf::File => {
+                let flags =
+                    OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+                rustix::fs::openat(&parent, name, flags, DIRECTORY_MODE).call("openat").map(drop)?;
+            }
+        }
+        open().call("openat2")
     }
 
     pub(super) fn directory(&self, path: &CStr) -> Done {

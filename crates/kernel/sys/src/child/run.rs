@@ -19,11 +19,18 @@ pub(super) type Done = Result<(), Fault>;
 pub(super) struct Task<'a> {
     pub(super) program: &'a Program,
     keep: &'a [RawFd],
-    socket: &'a OwnedFd,
+    pub(super) socket: &'a OwnedFd,
     pub(super) shared: &'a Shared,
     pub(super) argv: Vec<*mut libc::c_char>,
     pub(super) envp: Vec<*mut libc::c_char>,
+    /// Those of the hooks, in their order.
+    pub(super) hooks: Vec<Pointers>,
+    /// Whether others of the same user may look at the child (to map its ids) until it says otherwise.
+    pub(super) inspectable: bool,
 }
+
+/// Arguments and environment as execve takes them.
+pub(super) type Pointers = (Vec<*mut libc::c_char>, Vec<*mut libc::c_char>);
 
 /// What the ops hand on to each other.
 pub(super) struct Place<'a> {
@@ -44,6 +51,8 @@ pub(super) struct Place<'a> {
     pub(super) later: Option<&'a CStr>,
     /// The candidate that is the program.
     pub(super) found: usize,
+    /// How many hooks have run.
+    pub(super) next_hook: usize,
 }
 
 impl<'a> Task<'a> {
@@ -52,9 +61,15 @@ impl<'a> Task<'a> {
         keep: &'a [RawFd],
         socket: &'a OwnedFd,
         shared: &'a Shared,
+        inspectable: bool,
     ) -> Self {
         let (argv, envp) = (pointers(&program.exec.args), pointers(&program.exec.env));
-        Self { program, keep, socket, shared, argv, envp }
+        let of_hook = |op: &Op| match op {
+            Op::Hook(hook) => Some((pointers(&hook.args), pointers(&hook.env))),
+            _ => None,
+        };
+        let hooks = program.ops.iter().filter_map(of_hook).collect();
+        Self { program, keep, socket, shared, argv, envp, hooks, inspectable }
     }
 }
 
@@ -70,6 +85,16 @@ impl Drop for NoUnwinding {
 /// Carries the program out. Never returns.
 pub(super) fn run(task: &Task<'_>) -> ! {
     let _guard = NoUnwinding;
+    if let Err(fault) = prologue(task) {
+        task.shared.fail(task.program.ops.len(), fault);
+        end();
+    }
+    carry_on(task)
+}
+
+/// Carries the ops out in a process that is rid of what it had from the parent. Never returns.
+pub(super) fn carry_on(task: &Task<'_>) -> ! {
+    let _guard = NoUnwinding;
     let mut place = Place {
         task,
         root: None,
@@ -80,12 +105,9 @@ pub(super) fn run(task: &Task<'_>) -> ! {
         master: None,
         later: None,
         found: 0,
+        next_hook: 0,
     };
     let ops = &task.program.ops;
-    if let Err(fault) = prologue(task) {
-        task.shared.fail(ops.len(), fault);
-        end();
-    }
     for (index, op) in ops.iter().enumerate() {
         let start = now();
         let done = place.carry_out(op);
@@ -105,15 +127,17 @@ pub(super) fn run(task: &Task<'_>) -> ! {
 }
 
 /// Ends the process without any clean-up of the parent's copy. A filter may refuse the call: then by a fault.
-fn end() -> ! {
+pub(super) fn end() -> ! {
     // SAFETY: exit_group ends this process, which is the child.
     unsafe { libc::syscall(libc::SYS_exit_group, 1) };
     std::process::abort()
 }
 
 /// Rids the child of what it has from the parent.
-fn prologue(task: &Task<'_>) -> Done {
-    raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl")?;
+pub(super) fn prologue(task: &Task<'_>) -> Done {
+    if !task.inspectable {
+        raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl")?;
+    }
     default_signals();
     close_all_but(task.keep).call("close_range")?;
     rustix::process::umask(Mode::empty());
@@ -167,6 +191,9 @@ impl<'a> Place<'a> {
         match op {
             Op::Pause(reason) => self.pause(*reason),
             Op::Join { fd, types } => raw::setns(fd.as_fd(), types.0 as i32).call("setns"),
+            Op::BecomeRoot { uid, gid, groups } => identity::become_root(*uid, *gid, *groups),
+            Op::RefuseInspection => raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl").map(drop),
+            Op::Hook(hook) => self.hook(hook),
             Op::Unshare(types) => raw::unshare(types.0 as i32).call("unshare"),
             Op::TimeOffsets(text) => identity::time_offsets(text),
             Op::OomScoreAdj { value, text } => identity::oom_score_adj(*value, text),
@@ -176,9 +203,13 @@ impl<'a> Place<'a> {
             Op::Domainname(name) => identity::set_domainname(name),
             Op::Propagate(propagation) => mounts::propagate(*propagation),
             Op::EnterRoot(tree) => self.enter_root(tree),
+            Op::EnterPath(path) => self.enter_path(path),
+            Op::EnterDirectory(path) => self.enter_directory(path),
             Op::UseRoot => self.use_root(),
             Op::Mount(mount) => self.mount(mount),
             Op::Attach { tree, target } => self.attach(tree.as_fd(), target),
+            Op::AttachPath(bind) => self.attach_path(bind),
+            Op::Remount { path, attr, depth, parameters } => self.remount(path, attr, *depth, parameters),
             Op::Directory(path) => self.directory(path),
             Op::Device(device) => self.device(device),
             Op::Symlink { target, path } => self.symlink(target, path),
@@ -187,6 +218,7 @@ impl<'a> Place<'a> {
             Op::Attributes { path, attr, depth } => self.attributes(path, attr, *depth),
             Op::Sysctl { path, value } => self.sysctl(path, value),
             Op::Pivot => self.pivot(),
+            Op::Chroot => self.change_root(),
             Op::Terminal(terminal) => self.terminal(terminal),
             Op::Stdio { fds, owner } => terminal::stdio(fds, *owner),
             Op::ChangeDirectory(path) => self.change_directory(path),
@@ -198,12 +230,15 @@ impl<'a> Place<'a> {
             Op::Personality(domain) => identity::personality(*domain),
             Op::Scheduler(scheduler) => identity::schedule(scheduler),
             Op::IoPriority(priority) => identity::io_priority(*priority),
+            Op::Affinity(cpus) => identity::affinity(cpus),
+            Op::MemoryPolicy { mode, nodes } => identity::memory_policy(*mode, nodes),
+            Op::Label { files, value } => self.label(files, value),
             Op::Umask(mask) => {
                 rustix::process::umask(Mode::from_raw_mode(*mask));
                 Ok(())
             }
             Op::Bounding(keep) => crate::cred::limit_bounding(*keep).call("prctl"),
-            Op::Identity { uid, gid, groups, keep } => self.identity(*uid, *gid, groups, *keep),
+            Op::Identity { uid, gid, groups, keep } => self.identity(*uid, *gid, groups.as_deref(), *keep),
             Op::RaiseCapabilities => crate::cred::raise_effective().call("capset"),
             Op::Capabilities { effective, permitted, inheritable, ambient } => {
                 crate::cred::set(*effective, *permitted, *inheritable).call("capset")?;
@@ -213,7 +248,7 @@ impl<'a> Place<'a> {
             Op::DieWithParent(signal) => {
                 raw::prctl(libc::PR_SET_PDEATHSIG, signal.number() as usize, 0).call("prctl").map(drop)
             }
-            Op::Seccomp(filter) => identity::seccomp(filter),
+            Op::Seccomp(filter) => self.filter(filter),
             Op::Find => {
                 self.found = execute::find(&self.task.program.exec)?;
                 Ok(())
@@ -232,16 +267,33 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Installs a filter, and hands its descriptor to the parent if there is one.
+    fn filter(&mut self, filter: &super::Filter) -> Done {
+        let listener = identity::seccomp(filter)?;
+        let (Some(listener), Some(reason)) = (listener, filter.listener) else { return Ok(()) };
+        let socket = self.task.socket.as_fd();
+        tell_parent(socket, reason, Some(listener.as_fd())).call("sendmsg")?;
+        drop(listener);
+        match await_parent(socket).call("read")? {
+            true => Ok(()),
+            false => Err(Fault { reason: Reason::Orphaned, call: "read", errno: Errno::PIPE }),
+        }
+    }
+
     /// Writes to a file of a procfs that nobody else can have touched.
     fn sysctl(&mut self, path: &CStr, value: &CStr) -> Done {
+        let file = mounts::open_strictly(self.own_procfs()?, path, OFlags::WRONLY).call("openat2")?;
+        identity::write_all(&file, value.to_bytes())
+    }
+
+    /// Returns the root of a procfs that nobody else can have touched.
+    pub(super) fn own_procfs(&mut self) -> Result<std::os::fd::BorrowedFd<'_>, Fault> {
         if self.procfs.is_none() {
             let context = mounts::open_file_system(c"proc")?;
             rustix::mount::fsconfig_create(&context).call("fsconfig")?;
             self.procfs = Some(mounts::detached(&context, 0)?);
         }
-        let procfs = self.procfs.as_ref().ok_or(Errno::BADF).call("procfs")?;
-        let file = mounts::open_strictly(procfs.as_fd(), path, OFlags::WRONLY).call("openat2")?;
-        identity::write_all(&file, value.to_bytes())
+        self.procfs.as_ref().map(OwnedFd::as_fd).ok_or(Errno::BADF).call("procfs")
     }
 }
 

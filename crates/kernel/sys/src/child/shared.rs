@@ -54,10 +54,18 @@ pub enum Reason {
     NoTerminals,
     /// The parent ended.
     Orphaned,
+    /// A hook failed.
+    HookFailed,
+    /// A hook cannot be executed.
+    HookExecute,
+    /// A hook took too long.
+    HookTimeout,
+    /// What was to be mounted at /proc is not on procfs.
+    NotProcfs,
 }
 
 impl Reason {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 18] = [
         Self::Call,
         Self::NotInPath,
         Self::Relative,
@@ -72,6 +80,10 @@ impl Reason {
         Self::OtherDevice,
         Self::NoTerminals,
         Self::Orphaned,
+        Self::HookFailed,
+        Self::HookExecute,
+        Self::HookTimeout,
+        Self::NotProcfs,
     ];
 
     fn from_number(number: u32) -> Self {
@@ -116,6 +128,9 @@ struct Header {
     reason: AtomicU32,
     count: AtomicU32,
     note_length: AtomicU32,
+    hook_errno: AtomicU32,
+    /// Keeps the size a multiple of 8.
+    _unused: AtomicU32,
     call: [AtomicU8; CALL_BYTES],
     note: [AtomicU8; NOTE_BYTES],
 }
@@ -206,6 +221,19 @@ impl Shared {
             room.store(*byte, Ordering::Relaxed);
         }
         header.note_length.store(length as u32, Ordering::Relaxed);
+    }
+
+    /// Says why a hook cannot be executed. For the hook's process.
+    pub(super) fn hook_errno(&self, errno: rustix::io::Errno) {
+        self.header().hook_errno.store(errno.raw_os_error() as u32, Ordering::Release);
+    }
+
+    /// Returns why a hook could not be executed.
+    pub(super) fn taken_hook_errno(&self) -> Option<rustix::io::Errno> {
+        match self.header().hook_errno.swap(0, Ordering::Acquire) {
+            0 => None,
+            number => Some(rustix::io::Errno::from_raw_os_error(number as i32)),
+        }
     }
 
     pub(super) fn fail(&self, op: usize, fault: Fault) {

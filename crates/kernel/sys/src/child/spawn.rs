@@ -1,7 +1,7 @@
 //! The parent's side.
 
 use super::shared::{Reason, Record, Shared, State};
-use super::{Op, Program, label, run};
+use super::{Op, Program, ahead, label, run};
 use crate::ns::Types;
 use crate::process::{self, Exit, Signal};
 use crate::{Call, Errno, Error, Result, ns, raw};
@@ -23,6 +23,12 @@ pub struct Options<'a> {
     pub pid_namespace: Option<BorrowedFd<'a>>,
     /// A cgroup v2 directory to be born in (Linux 5.7).
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Namespaces that are joined before the others are made, in this order: they own the new ones, or cannot be
+    /// joined from a new user namespace. Costs a further process, which ends at once.
+    pub joined_first: &'a [(BorrowedFd<'a>, Types)],
+    /// Whether others of the same user may look at the child until [`Op::RefuseInspection`]: an unprivileged caller
+    /// can map its ids only then.
+    pub inspectable: bool,
 }
 
 /// A child on its way to execve. Dropping it kills and reaps it, unless [`Child::into_parts`] took it.
@@ -84,8 +90,8 @@ pub fn spawn(mut program: Program, options: &Options<'_>) -> Result<Child> {
     let (parent, child) = Call("socketpair").result(pair, || "AF_UNIX, SOCK_SEQPACKET".into())?;
     let child = above_stdio(child)?;
     let shared = Shared::new(program.ops.len() + 2)?;
-    let keep = descriptors(&program, child.as_raw_fd());
-    let task = run::Task::new(&program, &keep, &child, &shared);
+    let keep = descriptors(&program, child.as_raw_fd(), options);
+    let task = run::Task::new(&program, &keep, &child, &shared, options.inspectable);
 
     let own = match options.pid_namespace {
         Some(namespace) => {
@@ -95,7 +101,11 @@ pub fn spawn(mut program: Program, options: &Options<'_>) -> Result<Child> {
         }
         None => None,
     };
-    let cloned = clone(&task, options);
+    let cloned = if options.joined_first.is_empty() {
+        clone(&task, options)
+    } else {
+        ahead::clone(&task, options, parent.as_fd())
+    };
     if let Some(own) = own
         && let Err(error) = ns::join(&own, Types::PID)
     {
@@ -220,9 +230,18 @@ impl Drop for Child {
 }
 
 fn clone(task: &run::Task<'_>, options: &Options<'_>) -> Result<(i32, OwnedFd)> {
+    clone_with(options.namespaces, options, || run::run(task))
+}
+
+/// Clones, and has the child do what never returns.
+pub(super) fn clone_with(
+    namespaces: Types,
+    options: &Options<'_>,
+    child: impl Fn() -> std::convert::Infallible,
+) -> Result<(i32, OwnedFd)> {
     let mut pidfd: RawFd = -1;
     let into_cgroup = 0x2_0000_0000;
-    let mut flags = u64::from(options.namespaces.0) | libc::CLONE_PIDFD as u64;
+    let mut flags = u64::from(namespaces.0) | libc::CLONE_PIDFD as u64;
     if options.cgroup.is_some() {
         flags |= into_cgroup;
     }
@@ -235,13 +254,13 @@ fn clone(task: &run::Task<'_>, options: &Options<'_>) -> Result<(i32, OwnedFd)> 
 
     let mask = block_signals();
     // SAFETY: without CLONE_VM and with stack 0 this is fork: the child goes on here on a copy of this stack, in a copy
-    // of this memory, with this thread alone. It calls `run`, which neither returns, nor unwinds, nor allocates, nor
+    // of this memory, with this thread alone. It calls `child`, which neither returns, nor unwinds, nor allocates, nor
     // takes locks, so it does not matter what other threads held. `args` and `pidfd` are live locals.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
     if pid == 0 {
-        run::run(task);
+        child();
     }
-    let pid = Call("clone3").check(pid, || format!("{{flags={flags:#x} /* {} */}}", options.namespaces));
+    let pid = Call("clone3").check(pid, || format!("{{flags={flags:#x} /* {namespaces} */}}"));
     restore_signals(&mask);
     let pid = pid?;
     // SAFETY: clone3 succeeded with CLONE_PIDFD, so it wrote a new descriptor (CLOEXEC) that nobody else owns.
@@ -267,13 +286,15 @@ fn restore_signals(mask: &libc::sigset_t) {
 }
 
 /// Returns all descriptors that the child needs, in ascending order.
-fn descriptors(program: &Program, socket: RawFd) -> Vec<RawFd> {
+fn descriptors(program: &Program, socket: RawFd, options: &Options<'_>) -> Vec<RawFd> {
     let mut keep = vec![socket];
+    keep.extend(options.joined_first.iter().map(|(fd, _)| fd.as_raw_fd()).filter(|fd| *fd > 2));
     for op in &program.ops {
         match op {
             Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } => {
                 keep.push(fd.as_raw_fd())
             }
+            Op::Hook(hook) => keep.push(hook.state.as_raw_fd()),
             Op::Stdio { fds, .. } => keep.extend(fds.iter().map(OwnedFd::as_raw_fd)),
             _ => {}
         }
@@ -287,6 +308,7 @@ fn descriptors(program: &Program, socket: RawFd) -> Vec<RawFd> {
 fn raise_low_fds(op: &mut Op) -> Result<()> {
     match op {
         Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } => raise(fd),
+        Op::Hook(hook) => raise(&mut hook.state),
         Op::Stdio { fds, .. } => fds.iter_mut().try_for_each(raise),
         _ => Ok(()),
     }

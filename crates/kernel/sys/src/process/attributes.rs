@@ -55,6 +55,11 @@ pub fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Returns the effective group id.
+pub fn effective_gid() -> u32 {
+    rustix::process::getegid().as_raw()
+}
+
 /// Gives unused heap back to the kernel.
 pub fn trim_memory() {
     // SAFETY: malloc_trim(3) releases free memory at the top of the heap and is thread-safe.
@@ -130,6 +135,27 @@ pub fn limits(limit: Limit) -> Result<Limits> {
 /// EPERM to raise the hard limit without CAP_SYS_RESOURCE; EINVAL if soft is above hard.
 pub fn set_limits(limit: Limit, limits: Limits) -> Result<()> {
     Call("prlimit").result(set_limits_raw(limit, limits), || format!("0, {}, {limits:?}", limit.name()))
+}
+
+/// Sets another process's limits of a resource.
+///
+/// # Errors
+/// EPERM to raise the hard limit without CAP_SYS_RESOURCE, or for somebody else's process; EINVAL if soft is above hard.
+pub fn set_limits_of(pid: i32, limit: Limit, limits: Limits) -> Result<()> {
+    let new = libc::rlimit64 { rlim_cur: limits.soft, rlim_max: limits.hard };
+    // SAFETY: prlimit(2) reads one struct from the live local; the old limit is null.
+    let returned = unsafe { libc::prlimit64(pid, limit.0, &raw const new, std::ptr::null_mut()) };
+    Call("prlimit").check(returned, || format!("{pid}, {}, {limits:?}", limit.name())).map(drop)
+}
+
+/// Installs a filter of system calls, an array of `struct sock_filter`, for the calling thread and all that it makes.
+///
+/// # Errors
+/// EACCES without CAP_SYS_ADMIN and without no_new_privs; EINVAL for what is no filter.
+pub fn install_filter(program: &[u8]) -> Result<()> {
+    let filter = crate::child::Filter { program: program.to_vec(), ..crate::child::Filter::default() };
+    let done = crate::child::install(&filter);
+    Call("seccomp").result(done, || format!("SET_MODE_FILTER, {} instructions", program.len() / 8))
 }
 
 /// The same without allocation.

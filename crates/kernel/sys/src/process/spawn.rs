@@ -85,6 +85,39 @@ pub fn spawn(command: &Command<'_>) -> Result<Spawned> {
     Ok(Spawned { pid, pidfd: open(pid)? })
 }
 
+/// Spawns a program by its path, with a standard input of its own, the caller's output and error streams, and no other
+/// descriptor, whatever the caller has.
+///
+/// # Errors
+/// ENOENT, EACCES, ENOEXEC if the file cannot be executed; EAGAIN, ENOMEM at the limits.
+pub fn spawn_alone(
+    path: &std::ffi::CStr,
+    args: &[CString],
+    env: &[CString],
+    stdin: BorrowedFd<'_>,
+) -> Result<Spawned> {
+    let mut actions = Actions::new()?;
+    actions.duplicate(stdin.as_raw_fd(), 0)?;
+    actions.close_from(3)?;
+    let attributes = Attributes::new(Session::Inherited)?;
+    let (argv, envp) = (pointers(args), pointers(env));
+    let mut pid = 0;
+    // SAFETY: as in `spawn`.
+    let number = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            path.as_ptr(),
+            &raw const actions.0,
+            &raw const attributes.0,
+            argv.as_ptr(),
+            envp.as_ptr(),
+        )
+    };
+    returned(number, || format!("{path:?}, {args:?}"))?;
+    // It is our child and not reaped, so the id is still its own.
+    Ok(Spawned { pid, pidfd: open(pid)? })
+}
+
 fn duplicate(fd: BorrowedFd<'_>, lowest: i32) -> Result<OwnedFd> {
     Call("fcntl")
         .result(fcntl_dupfd_cloexec(fd, lowest), || format!("{}, F_DUPFD_CLOEXEC, {lowest}", fd.as_raw_fd()))
@@ -117,6 +150,14 @@ impl Actions {
         // SAFETY: the struct is initialised; the function copies the numbers.
         let number = unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, fd, target) };
         returned(number, || format!("adddup2, {fd}, {target}"))
+    }
+}
+
+impl Actions {
+    fn close_from(&mut self, first: i32) -> Result<()> {
+        // SAFETY: the struct is initialised; the function copies the number (glibc 2.34).
+        let number = unsafe { libc::posix_spawn_file_actions_addclosefrom_np(&raw mut self.0, first) };
+        returned(number, || format!("addclosefrom_np, {first}"))
     }
 }
 

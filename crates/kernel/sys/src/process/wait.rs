@@ -1,8 +1,10 @@
 //! Waiting for the end of a process, through its pidfd.
 
 use crate::{Call, Result};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,22 @@ pub fn wait(pidfd: impl AsFd) -> Result<Exit> {
         // An answer is missing only if the wait was for something else than the end.
         if let Some(exit) = wait_with(pidfd.as_fd(), WaitIdOptions::EXITED)? {
             return Ok(exit);
+        }
+    }
+}
+
+/// Waits at most this long for the end of a process, which is not reaped. Returns whether it has ended.
+///
+/// # Errors
+/// None that is known.
+pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> Result<bool> {
+    let end = Instant::now().checked_add(limit);
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| rustix::event::Timespec::try_from(left).ok());
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], left.as_ref()) {
+            Err(crate::Errno::INTR) => {}
+            other => return Call("poll").result(other.map(|ready| ready > 0), || "pidfd".into()),
         }
     }
 }

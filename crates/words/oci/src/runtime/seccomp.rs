@@ -95,6 +95,23 @@ pub enum Action {
     Notify,
 }
 
+impl Action {
+    /// Returns the specification's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "SCMP_ACT_KILL",
+            Self::KillThread => "SCMP_ACT_KILL_THREAD",
+            Self::KillProcess => "SCMP_ACT_KILL_PROCESS",
+            Self::Trap => "SCMP_ACT_TRAP",
+            Self::Errno => "SCMP_ACT_ERRNO",
+            Self::Trace => "SCMP_ACT_TRACE",
+            Self::Allow => "SCMP_ACT_ALLOW",
+            Self::Log => "SCMP_ACT_LOG",
+            Self::Notify => "SCMP_ACT_NOTIFY",
+        }
+    }
+}
+
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operator {
@@ -119,6 +136,21 @@ pub enum Operator {
     /// `argument & value == value_two`.
     #[serde(rename = "SCMP_CMP_MASKED_EQ")]
     MaskedEqual,
+}
+
+impl Operator {
+    /// Returns the specification's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotEqual => "SCMP_CMP_NE",
+            Self::LessThan => "SCMP_CMP_LT",
+            Self::LessEqual => "SCMP_CMP_LE",
+            Self::Equal => "SCMP_CMP_EQ",
+            Self::GreaterEqual => "SCMP_CMP_GE",
+            Self::GreaterThan => "SCMP_CMP_GT",
+            Self::MaskedEqual => "SCMP_CMP_MASKED_EQ",
+        }
+    }
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -27,7 +27,7 @@ mod step;
 pub use error::Error;
 pub use exec::{Target, exec};
 pub use hooks::run_hooks;
-pub use plan::{Inputs, Lifetime, Plan, plan};
+pub use plan::{Inputs, Lifetime, Plan, parse, plan};
 pub use rootfs::Rootfs;
 pub use spawn::{Created, Running, Stdio, kill_all, spawn};
 pub use step::{Step, Who};

@@ -81,6 +81,17 @@ pub struct Plan {
 /// The annotation of a container whose program, an init of ours, is to be executed with all signals blocked.
 const AWAITS_SIGNALS: &str = "naru.awaits-signals";
 
+/// Reads the text of a `config.json`.
+///
+/// # Errors
+/// InvalidArgument with the path of the field that is wrong and the rule that it breaks.
+pub fn parse(text: &[u8]) -> Result<Spec, Error> {
+    Spec::parse(text).map_err(|error| match error.field.is_empty() {
+        true => Error::invalid("config.json", error.reason),
+        false => Error::invalid(error.field, error.reason),
+    })
+}
+
 /// What hooks are told about a container.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {

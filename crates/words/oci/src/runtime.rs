@@ -7,6 +7,7 @@
 //! OCI runtime-spec v1.3.0 config.md, config-linux.md, runtime.md.
 
 mod linux;
+mod parse;
 mod process;
 mod resources;
 mod seccomp;
@@ -15,6 +16,7 @@ pub use linux::{
     Device, DeviceType, IdMapping, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceType, NetDevice,
     Personality, TimeOffset,
 };
+pub use parse::ParseError;
 pub use process::{Capabilities, ConsoleSize, CpuAffinity, IoPriority, Process, Rlimit, Scheduler, User};
 pub use resources::{
     BlockIo, Cpu, DeviceRule, HugepageLimit, InterfacePriority, Memory, Network, Pids, Rdma, Resources,

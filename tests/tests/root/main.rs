@@ -25,4 +25,5 @@ mod resources;
 mod rest;
 mod run;
 mod storage;
+mod tls;
 mod update;

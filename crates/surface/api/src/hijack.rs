@@ -1,6 +1,7 @@
 //! Connections that stop being HTTP: attach and exec.
 //!
-//! With an upgrade, the client's socket itself is handed over, so that the stream outlives this engine. Without one (curl, and
+//! With an upgrade, the client's socket itself is handed over, so that the stream outlives this engine; one with TLS is relayed.
+//! Without an upgrade (curl, and
 //! clients from before 2014) the bytes are relayed through a socket pair as a chunked body.
 
 use crate::error::Error;
@@ -105,11 +106,28 @@ pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
 
 async fn hand_over(upgrade: OnUpgrade) -> Result<(OwnedFd, Vec<u8>), Error> {
     let upgraded: Upgraded = upgrade.await.map_err(Error::Read)?;
-    let parts = upgraded
-        .downcast::<TokioIo<UnixStream>>()
-        .map_err(|_| Error::HandOver(std::io::Error::other("the connection is no unix socket")))?;
+    let parts = match upgraded.downcast::<TokioIo<UnixStream>>() {
+        Ok(parts) => parts,
+        // TLS has its state in this process: what belongs to it is relayed.
+        Err(upgraded) => return Ok((relayed(upgraded).map_err(Error::HandOver)?, Vec::new())),
+    };
     let socket = parts.io.into_inner().into_std().map_err(Error::HandOver)?;
     Ok((socket.into(), parts.read_buf.to_vec()))
+}
+
+/// Returns a socket that stands for the connection, as long as this engine lives.
+fn relayed(upgraded: Upgraded) -> std::io::Result<OwnedFd> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let mut ours = UnixStream::from_std(ours)?;
+    tokio::spawn(async move {
+        let mut client = TokioIo::new(upgraded);
+        // Each side may end first; the ends of streams are passed on.
+        if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut ours).await {
+            tracing::debug!(%error, "a relayed stream broke");
+        }
+    });
+    Ok(theirs.into())
 }
 
 fn upgraded(content_type: &'static str) -> Response<Body> {

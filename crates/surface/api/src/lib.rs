@@ -32,7 +32,7 @@ mod system;
 
 pub use error::Error;
 pub use host::System;
-pub use serve::serve;
+pub use serve::{Listener, serve};
 
 use blocking::Blocking;
 

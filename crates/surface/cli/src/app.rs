@@ -1,13 +1,16 @@
 //! From the words of the command line to the command: global flags, menus, and what is said about mistakes.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use client::{Tls, TlsFiles};
 
 use crate::command::{Command, Entry, Menu, Node};
 use crate::commands;
 use crate::completion;
 use crate::config;
-use crate::context::{Context, warn};
+use crate::context::{Context, env, warn};
 use crate::engine::{self, Address};
 use crate::failure::{ENGINE, Failure, Outcome};
 use crate::flags::{Flag, Matches, Mistake, Order, parse};
@@ -19,6 +22,10 @@ pub(crate) const GLOBAL_FLAGS: &[Flag] = &[
     Flag::one("config", "string", "Location of client config files").default("~/.docker"),
     Flag::switch("debug", "Say more about what is done").short('D'),
     Flag::one("host", "string", "Engine socket to connect to").short('H'),
+    Flag::one("tlscacert", "string", "Trust certs signed only by this CA").default("~/.docker/ca.pem"),
+    Flag::one("tlscert", "string", "Path to TLS certificate file").default("~/.docker/cert.pem"),
+    Flag::one("tlskey", "string", "Path to TLS key file").default("~/.docker/key.pem"),
+    Flag::switch("tlsverify", "Use TLS and verify the remote"),
     Flag::switch("version", "Print version information and quit").short('v'),
 ];
 
@@ -68,7 +75,8 @@ fn carry_out(asked: Asked) -> Outcome {
     };
     let address = Address::find(globals.last("host"))?;
     let config = config::load(config::directory(globals.last("config")).as_deref())?;
-    let context = Context::new(address, config, globals.on("debug"));
+    let tls = tls(&globals)?;
+    let context = Context::new(address, config, globals.on("debug"), tls);
     context.note(&format!("{path} at {}", context.client().endpoint()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -78,6 +86,29 @@ fn carry_out(asked: Asked) -> Outcome {
     // A thread may still wait for standard input: nobody waits for that thread.
     runtime.shutdown_background();
     outcome
+}
+
+/// Reads the certificates for TCP, if `--tlsverify` or `DOCKER_TLS_VERIFY` asks for TLS.
+fn tls(globals: &Matches) -> Outcome<Option<Tls>> {
+    let verify =
+        if globals.given("tlsverify") { globals.on("tlsverify") } else { env("DOCKER_TLS_VERIFY").is_some() };
+    if !verify {
+        return Ok(None);
+    }
+    let folder = match env("DOCKER_CERT_PATH") {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => config::directory(globals.last("config")),
+    };
+    let file = |flag: &str, name: &str| match globals.last(flag) {
+        Some(path) => PathBuf::from(path),
+        None => folder.clone().unwrap_or_default().join(name),
+    };
+    let files = TlsFiles {
+        ca: file("tlscacert", "ca.pem"),
+        cert: file("tlscert", "cert.pem"),
+        key: file("tlskey", "key.pem"),
+    };
+    Ok(Some(Tls::read(&files)?))
 }
 
 fn read(words: &[String]) -> Outcome<Asked> {

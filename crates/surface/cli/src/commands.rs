@@ -5,6 +5,7 @@ mod attach;
 mod check;
 mod create;
 mod df;
+mod dial_stdio;
 pub(crate) mod each;
 mod events;
 mod exec;
@@ -124,6 +125,7 @@ const SYSTEM: Menu = Menu {
         Entry::command("check", &check::CHECK),
         Entry::command("df", &df::DF),
         Entry::command("events", &events::EVENTS),
+        Entry::command("dial-stdio", &dial_stdio::DIAL_STDIO),
         Entry::command("info", &info::INFO),
         Entry::command("prune", &prune::SYSTEM_PRUNE),
         Entry::command("version", &version::VERSION),
@@ -172,15 +174,11 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("volume", VOLUME),
 ];
 
-const TLS: &str = "engines are reached through unix sockets, or TCP without TLS";
+const TLS: &str = "TLS without verification helps nobody; use --tlsverify";
 
 /// Global flags of Docker that are refused by name.
 pub(crate) const MISSING_GLOBALS: &[Missing] = &[
     Missing::new("context", "contexts do not exist yet; name the engine with -H or DOCKER_HOST").short('c'),
     Missing::new("log-level", "use --debug to see more").short('l'),
     Missing::new("tls", TLS),
-    Missing::new("tlscacert", TLS),
-    Missing::new("tlscert", TLS),
-    Missing::new("tlskey", TLS),
-    Missing::new("tlsverify", TLS),
 ];

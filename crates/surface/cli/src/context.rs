@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use client::Client;
+use client::{Client, Tls};
 
 use crate::config::Config;
 use crate::engine::Address;
@@ -19,11 +19,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(address: Address, config: Config, debug: bool) -> Self {
-        let client = match env("DOCKER_API_VERSION") {
-            Some(version) => Client::with_version(address.endpoint.clone(), &version),
-            None => Client::new(address.endpoint.clone()),
-        };
+    pub(crate) fn new(address: Address, config: Config, debug: bool, tls: Option<Tls>) -> Self {
+        let version = env("DOCKER_API_VERSION");
+        let client = Client::secured(address.endpoint.clone(), version.as_deref(), tls);
         Self { client, address, config, debug }
     }
 

@@ -11,8 +11,15 @@ use crate::Error;
 pub enum Endpoint {
     /// A unix socket.
     Unix(PathBuf),
-    /// A TCP address, without TLS.
+    /// A TCP address.
     Tcp(SocketAddr),
+    /// Another machine, reached by `ssh`: `user@host`, and the port if it is not ssh's.
+    Ssh {
+        /// `[user@]host`.
+        destination: String,
+        /// The port.
+        port: Option<u16>,
+    },
 }
 
 /// The port of an engine that listens on TCP without TLS.
@@ -44,13 +51,29 @@ impl Endpoint {
                 invalid("host names are not resolved; use an IP address, as in tcp://127.0.0.1:2375")
             });
         }
+        if let Some(rest) = text.strip_prefix("ssh://") {
+            return parse_ssh(rest.trim_end_matches('/'))
+                .ok_or_else(|| invalid("use ssh://[user@]host[:port]"));
+        }
         match text.split_once("://") {
             Some((scheme, _)) => {
-                Err(invalid(&format!("{scheme}:// is not supported; use unix:// or tcp://")))
+                Err(invalid(&format!("{scheme}:// is not supported; use unix://, tcp:// or ssh://")))
             }
             None => Err(invalid("use unix:///path/to/socket or tcp://address:port")),
         }
     }
+}
+
+/// No part may look like a flag: ssh would take it for one.
+fn parse_ssh(text: &str) -> Option<Endpoint> {
+    let (destination, port) = match text.rsplit_once(':') {
+        Some((destination, port)) => (destination, Some(port.parse().ok()?)),
+        None => (text, None),
+    };
+    let good = |part: &str| {
+        !part.is_empty() && !part.starts_with('-') && part.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+    };
+    destination.split('@').all(good).then(|| Endpoint::Ssh { destination: destination.to_owned(), port })
 }
 
 fn parse_tcp(address: &str) -> Option<SocketAddr> {
@@ -72,6 +95,8 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Ssh { destination, port: Some(port) } => write!(f, "ssh://{destination}:{port}"),
+            Self::Ssh { destination, port: None } => write!(f, "ssh://{destination}"),
         }
     }
 }
@@ -90,6 +115,8 @@ mod tests {
             ("tcp://[::1]:99", "tcp://[::1]:99"),
             ("tcp://10.0.0.1", "tcp://10.0.0.1:2375"),
             ("tcp://10.0.0.1:80/", "tcp://10.0.0.1:80"),
+            ("ssh://me@host:22", "ssh://me@host:22"),
+            ("ssh://host/", "ssh://host"),
         ];
         for (text, shown) in cases {
             assert_eq!(Endpoint::parse(text).map(|e| e.to_string()).ok().as_deref(), Some(shown), "{text}");
@@ -98,9 +125,16 @@ mod tests {
 
     #[test]
     fn endpoint_refuses_what_it_cannot_reach() {
-        for text in
-            ["foo://x", "ssh://host", "unix://relative", "tcp://example.com:1", "tcp://1.2.3.4:99999", ""]
-        {
+        for text in [
+            "foo://x",
+            "ssh://-oProxyCommand=x",
+            "ssh://a@-b",
+            "ssh://host/path",
+            "unix://relative",
+            "tcp://example.com:1",
+            "tcp://1.2.3.4:99999",
+            "",
+        ] {
             let error = Endpoint::parse(text).expect_err(text);
             assert!(matches!(error, Error::Host { .. }), "{text}: {error:?}");
         }

@@ -8,6 +8,14 @@ use crate::Endpoint;
 /// What can go wrong between the client and the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A certificate or key cannot be used.
+    #[error("cannot use the certificates in {}: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The value of `-H` or of its environment variables is not an endpoint.
     #[error("invalid engine address {host:?}: {reason}")]
     Host {
@@ -77,7 +85,7 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Host { .. } => Kind::InvalidArgument,
+            Self::Host { .. } | Self::Certificate { .. } => Kind::InvalidArgument,
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Kind::Forbidden
             }
@@ -91,6 +99,7 @@ impl Fault for Error {
         match self {
             Self::Engine { hint, .. } => hint.clone(),
             Self::Host { .. }
+            | Self::Certificate { .. }
             | Self::Connect { .. }
             | Self::Broken { .. }
             | Self::Answer { .. }

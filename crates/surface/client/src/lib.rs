@@ -23,6 +23,7 @@ mod images;
 mod lines;
 mod request;
 mod system;
+mod tls;
 mod transport;
 
 pub use containers::{AttachTo, ListContainers, LogQuery, RemoveContainer, Sizes, Waiting};
@@ -32,4 +33,5 @@ pub use hijack::{Hijacked, ReadHalf, WriteHalf};
 pub use images::{ListImages, PullImage, RemoveImage};
 pub use lines::{ByteStream, JsonLines};
 pub use system::{CheckSystem, Prune};
+pub use tls::{Tls, TlsFiles};
 pub use transport::Client;

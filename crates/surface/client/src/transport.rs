@@ -6,17 +6,22 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::process::Command;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::request::Request;
-use crate::{ByteStream, Endpoint, Error, Hijacked, JsonLines};
+use crate::{ByteStream, Endpoint, Error, Hijacked, JsonLines, Tls};
 
 /// The API version that is spoken unless the engine says that it is too new for it.
 const VERSION: &str = "1.51";
@@ -29,6 +34,7 @@ pub struct Client {
 
 struct Shared {
     endpoint: Endpoint,
+    tls: Option<Tls>,
     version: Mutex<String>,
     idle: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
@@ -47,8 +53,13 @@ impl Client {
 
     /// Returns a client that speaks the given API version (`1.44`).
     pub fn with_version(endpoint: Endpoint, version: &str) -> Self {
-        let version = Mutex::new(version.trim_start_matches('v').to_owned());
-        Self { shared: Arc::new(Shared { endpoint, version, idle: Mutex::new(None) }) }
+        Self::secured(endpoint, Some(version), None)
+    }
+
+    /// Returns a client that uses TLS if the endpoint is a TCP address; no version for our own.
+    pub fn secured(endpoint: Endpoint, version: Option<&str>, tls: Option<Tls>) -> Self {
+        let version = Mutex::new(version.unwrap_or(VERSION).trim_start_matches('v').to_owned());
+        Self { shared: Arc::new(Shared { endpoint, tls, version, idle: Mutex::new(None) }) }
     }
 
     /// Returns where the engine is.
@@ -182,7 +193,7 @@ impl Client {
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
         let endpoint = &self.shared.endpoint;
-        let socket = Socket::connect(endpoint)
+        let socket = Socket::connect(endpoint, self.shared.tls.as_ref())
             .await
             .map_err(|source| Error::Connect { endpoint: endpoint.clone(), source })?;
         let (sender, connection) =
@@ -253,19 +264,41 @@ fn newest_version(error: &Error) -> Option<String> {
 pub(crate) enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Socket {
-    async fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+    async fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> io::Result<Self> {
         match endpoint {
+            Endpoint::Ssh { destination, port } => ssh(destination, *port).map(Self::Unix),
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
             Endpoint::Tcp(address) => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
-                Ok(Self::Tcp(stream))
+                let Some(tls) = tls else { return Ok(Self::Tcp(stream)) };
+                let connector = TlsConnector::from(Arc::clone(&tls.config));
+                let name = ServerName::IpAddress(address.ip().into());
+                Ok(Self::Tls(Box::new(connector.connect(name, stream).await?)))
             }
         }
     }
+}
+
+/// Runs `ssh`, which speaks with the engine of the other machine, and returns our end of its standard streams.
+fn ssh(destination: &str, port: Option<u16>) -> io::Result<UnixStream> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let mut command = Command::new("ssh");
+    command.args(["-o", "ConnectTimeout=30", "-T"]);
+    if let Some(port) = port {
+        command.args(["-p", &port.to_string()]);
+    }
+    command.args(["--", destination, "naru", "system", "dial-stdio"]);
+    command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs));
+    let mut child = command.spawn()?;
+    // It ends with the connection, or says on stderr why there is none.
+    tokio::spawn(async move { child.wait().await });
+    UnixStream::from_std(ours)
 }
 
 impl AsyncRead for Socket {
@@ -273,6 +306,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -282,6 +316,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -289,6 +324,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -296,6 +332,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -29,15 +29,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Error> {
     let cgroups = Cgroups::detect().map_err(Error::service)?;
     let _dynmods = favor_dynmods(&cgroups);
     let state = build(config, cgroups).await?;
-    let listeners = listen::open(&config.hosts, config.group.as_deref())?;
-    let listeners = listeners
-        .into_iter()
-        .map(|listener| {
-            listener.set_nonblocking(true)?;
-            tokio::net::UnixListener::from_std(listener)
-        })
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| Error::File { what: "listen in", path: config.exec_root.clone(), source })?;
+    let listeners = listen::open(config)?;
     notify::send("READY=1");
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -4,6 +4,7 @@
 //! as a flag and in the file are errors: a typing error must not silently weaken a set-up.
 
 use crate::error::Error;
+use crate::tls::TlsFiles;
 use lexopt::{Arg, ValueExt};
 use refs::ByteSize;
 use serde::Deserialize;
@@ -29,7 +30,8 @@ Usage: narud [OPTIONS]
 The engine of Naru. It speaks Docker's REST API on a unix socket.
 
 Options:
-  -H, --host list                  Where to listen: unix:///path, or fd:// for sockets from systemd
+  -H, --host list                  Where to listen: unix:///path, fd:// for sockets from systemd,
+                                   or tcp://address[:2376] with --tlsverify
                                    (default unix://EXEC-ROOT/naru.sock)
       --data-root path             Images, containers, volumes (default /var/lib/naru)
       --exec-root path             Sockets and run state (default /run/naru)
@@ -57,6 +59,10 @@ Options:
       --log-driver string          Default log driver (default json-file)
       --log-opt map                Default option of the log driver (max-size=20m, max-file=5)
       --label list                 Label of the engine, key=value
+      --tlsverify                  TCP: let only clients in that the authority has signed
+      --tlscacert path             TCP: certificates of that authority (default /etc/naru/ca.pem)
+      --tlscert path               TCP: certificate of the engine (default /etc/naru/cert.pem)
+      --tlskey path                TCP: its private key (default /etc/naru/key.pem)
   -s, --storage-driver string      erofs or overlay2 (default erofs where the kernel mounts it from files)
   -v, --version                    Print the version and exit
       --help                       Print this text and exit
@@ -84,7 +90,7 @@ pub struct Config {
     pub data_root: PathBuf,
     /// Sockets and run state.
     pub exec_root: PathBuf,
-    /// Where to listen: `unix:///path` or `fd://`.
+    /// Where to listen: `unix:///path`, `fd://` or `tcp://address:port`.
     pub hosts: Vec<String>,
     /// File for the process id.
     pub pidfile: PathBuf,
@@ -128,6 +134,8 @@ pub struct Config {
     pub log_options: BTreeMap<String, String>,
     /// Labels of the engine.
     pub labels: Vec<String>,
+    /// The certificates of the TCP endpoints; there are none without.
+    pub tls: Option<TlsFiles>,
     /// The driver of snapshots; none for the best one that works.
     pub storage_driver: Option<snapshot::Driver>,
 }
@@ -163,10 +171,15 @@ struct File {
     labels: Option<Vec<String>>,
     storage_driver: Option<String>,
     live_restore: Option<bool>,
+    tls: Option<bool>,
+    tlsverify: Option<bool>,
+    tlscacert: Option<PathBuf>,
+    tlscert: Option<PathBuf>,
+    tlskey: Option<PathBuf>,
 }
 
 /// Docker's further keys, known so that the refusal can say so.
-const NOT_YET: [&str; 32] = [
+const NOT_YET: [&str; 30] = [
     "allow-direct-routing",
     "authorization-plugins",
     "bip6",
@@ -196,8 +209,6 @@ const NOT_YET: [&str; 32] = [
     "metrics-addr",
     "runtimes",
     "seccomp-profile",
-    "tls",
-    "tlsverify",
     "userns-remap",
 ];
 
@@ -292,6 +303,11 @@ impl Flags {
                 })?;
                 file.log_opts.get_or_insert_default().insert(key.to_owned(), value.to_owned());
             }
+            "tls" => file.tls = Some(boolean("tls", parser)?),
+            "tlsverify" => file.tlsverify = Some(boolean("tlsverify", parser)?),
+            "tlscacert" => file.tlscacert = Some(text(parser)?.into()),
+            "tlscert" => file.tlscert = Some(text(parser)?.into()),
+            "tlskey" => file.tlskey = Some(text(parser)?.into()),
             "label" => file.labels.get_or_insert_default().push(text(parser)?),
             "s" | "storage-driver" => file.storage_driver = Some(text(parser)?),
             "v" | "version" => self.print = Some(format!("narud version {}\n", env!("CARGO_PKG_VERSION"))),
@@ -388,13 +404,27 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
             rule: "containers always survive the engine".into(),
         });
     }
+    let verify = pick!(tlsverify, "tlsverify").unwrap_or(false);
+    if pick!(tls, "tls").unwrap_or(false) && !verify {
+        return Err(Error::Value {
+            key: "tls",
+            value: "true".into(),
+            rule: "set tlsverify too: without it, whoever reaches the port would be root".into(),
+        });
+    }
+    let (ca, cert, key) = (pick!(tlscacert, "tlscacert"), pick!(tlscert, "tlscert"), pick!(tlskey, "tlskey"));
+    let tls = verify.then(|| TlsFiles {
+        ca: ca.unwrap_or_else(|| "/etc/naru/ca.pem".into()),
+        cert: cert.unwrap_or_else(|| "/etc/naru/cert.pem".into()),
+        key: key.unwrap_or_else(|| "/etc/naru/key.pem".into()),
+    });
     let bridge = pick!(bridge, "bridge").unwrap_or_else(|| "naru0".into());
     let config = Config {
         data_root: absolute(
             "data-root",
             pick!(data_root, "data-root").unwrap_or_else(|| "/var/lib/naru".into()),
         )?,
-        hosts: hosts(pick!(hosts, "hosts"), &exec_root)?,
+        hosts: hosts(pick!(hosts, "hosts"), &exec_root, tls.is_some())?,
         pidfile: pick!(pidfile, "pidfile").unwrap_or_else(|| exec_root.join("narud.pid")),
         group: pick!(group, "group"),
         log_level: log_level(if debug { Some("debug".into()) } else { level })?,
@@ -428,6 +458,7 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
         log_driver: log_driver(pick!(log_driver, "log-driver").unwrap_or_else(|| "json-file".into()))?,
         log_options: pick!(log_opts, "log-opts").unwrap_or_default(),
         labels: pick!(labels, "labels").unwrap_or_default(),
+        tls,
         storage_driver,
         exec_root: absolute("exec-root", exec_root)?,
     };
@@ -469,19 +500,39 @@ fn absolute(key: &'static str, path: PathBuf) -> Result<PathBuf, Error> {
     Err(Error::Value { key, value: path.display().to_string(), rule: "the path must be absolute".into() })
 }
 
-fn hosts(hosts: Option<Vec<String>>, exec_root: &Path) -> Result<Vec<String>, Error> {
+fn hosts(hosts: Option<Vec<String>>, exec_root: &Path, has_tls: bool) -> Result<Vec<String>, Error> {
     let hosts = hosts.unwrap_or_else(|| vec![format!("unix://{}", exec_root.join("naru.sock").display())]);
-    for host in &hosts {
-        let unix = host.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
-        if !unix && host != "fd://" {
-            return Err(Error::Value {
-                key: "host",
-                value: host.clone(),
-                rule: "unix:///path or fd://; TCP is not there yet, since it must never be without authentication".into(),
-            });
-        }
+    hosts.into_iter().map(|host| checked_host(host, has_tls)).collect()
+}
+
+/// The port of engines that listen on TCP with TLS.
+const TLS_PORT: u16 = 2376;
+
+fn checked_host(host: String, has_tls: bool) -> Result<String, Error> {
+    let wrong =
+        |host: String, rule: &str| Err(Error::Value { key: "host", value: host, rule: rule.to_owned() });
+    if host.strip_prefix("unix://").is_some_and(|path| path.starts_with('/')) || host == "fd://" {
+        return Ok(host);
     }
-    Ok(hosts)
+    let Some(address) = host.strip_prefix("tcp://") else {
+        return wrong(host, "unix:///path, fd:// or tcp://address[:port]");
+    };
+    if !has_tls {
+        return wrong(
+            host,
+            "TCP needs --tlsverify: without authentication whoever reaches the port would be root",
+        );
+    }
+    let address = match address.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => address.replace("localhost", "127.0.0.1"),
+    };
+    let ip = address.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let whole = address.parse().ok().or_else(|| ip.map(|ip| std::net::SocketAddr::new(ip, TLS_PORT)));
+    match whole {
+        Some(address) => Ok(format!("tcp://{address}")),
+        None => wrong(host, "an IP address is expected, as in tcp://127.0.0.1:2376"),
+    }
 }
 
 fn log_level(level: Option<String>) -> Result<String, Error> {

@@ -54,6 +54,14 @@ pub enum Error {
         /// What is expected.
         rule: String,
     },
+    /// A certificate or key cannot be used.
+    #[error("cannot use the certificates in {}: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Not root.
     #[error("the engine needs root: namespaces, mounts and cgroups of containers belong to it")]
     NotRoot,
@@ -110,7 +118,8 @@ impl Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Flag { .. }
+            Self::Certificate { .. }
+            | Self::Flag { .. }
             | Self::ConfigRead { .. }
             | Self::ConfigParse { .. }
             | Self::ConfigTwice { .. }

@@ -13,6 +13,7 @@ mod logging;
 mod notify;
 mod programs;
 mod registry;
+mod tls;
 
 pub use error::Error;
 

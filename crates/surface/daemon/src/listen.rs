@@ -1,26 +1,52 @@
-//! The sockets of the API: unix sockets of our own, or those that systemd opened.
+//! The sockets of the API: unix sockets of our own, those that systemd opened, TCP with mutual TLS.
 
+use crate::config::Config;
 use crate::error::Error;
+use crate::tls;
+use api::Listener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// Opens every socket that `hosts` names.
+/// Opens every socket that the configuration names.
 ///
 /// An own socket appears under its name only when it is ready: it is bound beside it and renamed, which also replaces
 /// the stale socket of an engine that was killed.
 ///
 /// # Errors
 /// A socket cannot be made, or `fd://` is named and systemd passed none.
-pub(crate) fn open(hosts: &[String], group: Option<&str>) -> Result<Vec<UnixListener>, Error> {
+pub(crate) fn open(config: &Config) -> Result<Vec<Listener>, Error> {
     let mut listeners = Vec::new();
-    for host in hosts {
-        match host.strip_prefix("unix://") {
-            Some(path) => listeners.push(bind(Path::new(path), group)?),
-            None => listeners.extend(inherited()?),
+    let failed = |source| Error::File { what: "listen in", path: config.exec_root.clone(), source };
+    let group = config.group.as_deref();
+    for host in &config.hosts {
+        if let Some(path) = host.strip_prefix("unix://") {
+            listeners.push(unix(bind(Path::new(path), group)?).map_err(failed)?);
+        } else if let (Some(address), Some(files)) = (host.strip_prefix("tcp://"), &config.tls) {
+            let tls = tls::server_config(files)?;
+            let failed = |error: std::io::Error| Error::Value {
+                key: "host",
+                value: host.clone(),
+                rule: error.to_string(),
+            };
+            let address: std::net::SocketAddr = address
+                .parse()
+                .map_err(|_| failed(std::io::Error::other("address and port are expected")))?;
+            let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+            listener.set_nonblocking(true).map_err(failed)?;
+            listeners.push(Listener::Tls(tokio::net::TcpListener::from_std(listener).map_err(failed)?, tls));
+        } else {
+            for listener in inherited()? {
+                listeners.push(unix(listener).map_err(failed)?);
+            }
         }
     }
     Ok(listeners)
+}
+
+fn unix(listener: UnixListener) -> std::io::Result<Listener> {
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(tokio::net::UnixListener::from_std(listener)?))
 }
 
 fn bind(path: &Path, group: Option<&str>) -> Result<UnixListener, Error> {

@@ -133,6 +133,7 @@ fn is_elsewhere(error: &Error) -> bool {
             matches!(status, 404 | 501) || message.contains("invalid reference format")
         }
         Error::Host { .. }
+        | Error::Certificate { .. }
         | Error::Connect { .. }
         | Error::Broken { .. }
         | Error::Answer { .. }

@@ -3,7 +3,7 @@
 use std::fs;
 use testkit::{EnvOptions, TestEnv};
 
-const DRIVERS: [&str; 2] = ["overlay2", "erofs"];
+const DRIVERS: [&str; 3] = ["overlay2", "erofs", "vfs"];
 
 fn engine(driver: &str) -> TestEnv {
     let flags = vec!["--storage-driver".to_owned(), driver.to_owned()];

@@ -1,6 +1,6 @@
 //! Which drivers there are, and which one is opened.
 
-use crate::{Erofs, Error, Overlay, Snapshotter};
+use crate::{Erofs, Error, Overlay, Snapshotter, Vfs};
 use layer::{Layers, Trash};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ pub enum Driver {
     Erofs,
     /// Layers are directories.
     Overlay,
+    /// Snapshots are copies.
+    Vfs,
 }
 
 impl Driver {
@@ -24,10 +26,11 @@ impl Driver {
         let reason = match name {
             "erofs" => return Ok(Self::Erofs),
             "overlay" | "overlay2" => return Ok(Self::Overlay),
+            "vfs" => return Ok(Self::Vfs),
             "aufs" => "the kernel does not have it",
             "devicemapper" => "thin pools need a volume manager's care, and Docker has given it up too",
             "zfs" => "its kernel module is not part of Linux",
-            "btrfs" | "vfs" | "fuse-overlayfs" => "it is not there yet",
+            "btrfs" | "fuse-overlayfs" => "it is not there yet",
             _ => "there is no such driver",
         };
         Err(Error::Unsupported { name: name.to_owned(), reason })
@@ -54,6 +57,7 @@ pub fn open(
     Ok(match driver {
         Driver::Erofs => Arc::new(Erofs::open(path, base, layers, trash, store)?),
         Driver::Overlay => Arc::new(Overlay::open(path, base, layers, trash, store)?),
+        Driver::Vfs => Arc::new(Vfs::open(path, base, layers, trash, store)?),
     })
 }
 

@@ -49,6 +49,12 @@ pub enum Error {
         /// What was tried.
         source: sys::Error,
     },
+    /// It is kept as only another driver can use it.
+    #[error("snapshot {id} was made by another storage driver")]
+    OtherDriver {
+        /// The id.
+        id: String,
+    },
     /// A driver that there is not.
     #[error("storage driver {name} is not supported: {reason}")]
     Unsupported {
@@ -97,6 +103,7 @@ impl Fault for Error {
             Self::MissingLayer { .. } => Kind::DataLoss,
             Self::Unusable { .. } | Self::NoErofs { .. } => Kind::Unavailable,
             Self::Unsupported { .. } => Kind::Unimplemented,
+            Self::OtherDriver { .. } => Kind::Conflict,
             Self::Disk { source, .. } => match source.errno {
                 sys::Errno::NOSPC | sys::Errno::DQUOT => Kind::Exhausted,
                 _ => Kind::Internal,
@@ -110,8 +117,12 @@ impl Fault for Error {
         match self {
             Self::MissingLayer { .. } => Some("remove the image and pull it again".to_owned()),
             Self::Unsupported { .. } => {
-                Some("use erofs or overlay2, or leave the choice to the engine".to_owned())
+                Some("use erofs, overlay2 or vfs, or leave the choice to the engine".to_owned())
             }
+            Self::OtherDriver { .. } => Some(
+                "start the engine with the driver that the container was made with (--storage-driver), or remove it"
+                    .to_owned(),
+            ),
             Self::NoErofs { .. } => {
                 Some("use --storage-driver overlay2, or Linux 6.12 or newer with EROFS".to_owned())
             }

@@ -8,20 +8,24 @@
 //! |---|---|---|
 //! | [`Erofs`] | files, mounted once each | an overlay |
 //! | [`Overlay`] | directories | an overlay |
+//! | [`Vfs`] | directories | a copy |
 
 #![forbid(unsafe_code)]
 
+mod copy;
 mod driver;
 mod erofs;
 mod error;
 mod overlay;
 mod usage;
+mod vfs;
 
 pub use driver::{Driver, open};
 pub use erofs::Erofs;
 pub use error::Error;
 pub use overlay::{MAX_LAYERS, Overlay};
 pub use usage::Usage;
+pub use vfs::Vfs;
 
 use refs::Digest;
 use std::path::{Path, PathBuf};

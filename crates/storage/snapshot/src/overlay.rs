@@ -27,7 +27,7 @@ use sys::fs::Node;
 pub const MAX_LAYERS: usize = 499;
 
 /// Changes when the content of the base does.
-const BASE: &str = "base-1";
+pub(crate) const BASE: &str = "base-1";
 
 /// How layers become directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,22 +78,9 @@ impl Overlay {
         let base = layer::write_base(&base.join(BASE))?;
         let directory = sys::fs::open_directory(path).map_err(Error::disk("open", path))?;
         let overlay = Self { show, path: path.to_owned(), directory, base, layers, trash, store };
-        overlay.reconcile()?;
+        reconcile(path, &overlay.list()?, &overlay.trash)?;
         overlay.prove()?;
         Ok(overlay)
-    }
-
-    fn reconcile(&self) -> Result<(), Error> {
-        let known: BTreeSet<String> = self.list()?.into_iter().collect();
-        let entries =
-            sys::fs::read_directory(self.directory.as_fd()).map_err(Error::disk("read", &self.path))?;
-        for entry in entries {
-            let is_known = entry.name.to_str().is_some_and(|name| known.contains(name));
-            if !is_known {
-                self.trash.take(&self.path.join(&entry.name))?;
-            }
-        }
-        Ok(())
     }
 
     /// Mounts an overlay on nothing: whoever cannot do that needs to hear it now and not at the first container.
@@ -167,6 +154,9 @@ impl Snapshotter for Overlay {
         })?;
         let rootfs = self.parts(id, &layers)?;
         let own = self.path.join(id);
+        if own.join("root").is_dir() {
+            return Err(Error::OtherDriver { id: id.to_owned() });
+        }
         if !(own.join("upper").is_dir() && own.join("work").is_dir()) {
             make_parts(self.directory.as_fd(), Path::new(id)).map_err(Error::disk("make", own))?;
         }
@@ -192,7 +182,20 @@ impl Snapshotter for Overlay {
     }
 }
 
-fn check_id(id: &str) -> Result<(), Error> {
+/// Moves what is none of the known snapshots to the trash.
+pub(crate) fn reconcile(path: &Path, known: &[String], trash: &Trash) -> Result<(), Error> {
+    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    let directory = sys::fs::open_directory(path).map_err(Error::disk("open", path))?;
+    for entry in sys::fs::read_directory(directory.as_fd()).map_err(Error::disk("read", path))? {
+        let is_known = entry.name.to_str().is_some_and(|name| known.contains(name));
+        if !is_known {
+            trash.take(&path.join(&entry.name))?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn check_id(id: &str) -> Result<(), Error> {
     let valid = !id.is_empty()
         && id.len() <= 128
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -236,7 +239,7 @@ fn probe(own: &Path, lower: &Path) -> sys::Result<()> {
     fsmount(&context, 0).map(drop)
 }
 
-fn make_private_directory(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_private_directory(path: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
         let errno = error.raw_os_error().map_or(sys::Errno::IO, sys::Errno::from_raw_os_error);
@@ -244,7 +247,7 @@ fn make_private_directory(path: &Path) -> Result<(), Error> {
     })
 }
 
-fn now_ns() -> i64 {
+pub(crate) fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -63,7 +63,7 @@ Options:
       --tlscacert path             TCP: certificates of that authority (default /etc/naru/ca.pem)
       --tlscert path               TCP: certificate of the engine (default /etc/naru/cert.pem)
       --tlskey path                TCP: its private key (default /etc/naru/key.pem)
-  -s, --storage-driver string      erofs or overlay2 (default erofs where the kernel mounts it from files)
+  -s, --storage-driver string      erofs, overlay2 or vfs (default erofs where the kernel mounts it from files)
   -v, --version                    Print the version and exit
       --help                       Print this text and exit
 

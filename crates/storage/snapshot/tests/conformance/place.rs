@@ -12,7 +12,7 @@ use std::sync::Arc;
 use store::{LayerRow, Store};
 
 /// All drivers.
-pub(crate) const DRIVERS: [Driver; 2] = [Driver::Overlay, Driver::Erofs];
+pub(crate) const DRIVERS: [Driver; 3] = [Driver::Overlay, Driver::Erofs, Driver::Vfs];
 
 /// Runs a test with each driver on a data root of its own.
 pub(crate) fn with_each(name: &str, test: impl Fn(&Place)) {

@@ -3,7 +3,7 @@
 use crate::place::with_each;
 use error::{Fault, Kind};
 use refs::Digest;
-use snapshot::{Error, MAX_LAYERS};
+use snapshot::{Driver, Error, MAX_LAYERS};
 
 #[test]
 fn writes_go_to_the_snapshot_and_upper_layers_hide_lower_ones() {
@@ -22,7 +22,9 @@ fn writes_go_to_the_snapshot_and_upper_layers_hide_lower_ones() {
         );
         assert_eq!(driver.list().unwrap(), ["a", "b"]);
         let usage = driver.usage("a").unwrap();
-        assert_eq!((usage.size_bytes, usage.inodes), (9, 2), "{}", driver.name());
+        // Of a copy only the difference counts.
+        let expected = if place.driver == Driver::Vfs { (6, 1) } else { (9, 2) };
+        assert_eq!((usage.size_bytes, usage.inodes), expected, "{}", driver.name());
     });
 }
 

@@ -26,6 +26,24 @@ fn layers_and_snapshots_of_one_driver_are_used_by_the_other() {
 }
 
 #[test]
+fn copies_are_made_of_any_layer_and_used_by_their_driver_only() {
+    let place = Place::new("copies", Driver::Erofs);
+    let layer = place.layer("f", "made by erofs");
+    place.open().prepare("x", std::slice::from_ref(&layer)).unwrap();
+    let vfs = place.open_as(Driver::Vfs);
+    assert_eq!(mount(&vfs.prepare("y", std::slice::from_ref(&layer)).unwrap()).run("cat f"), "made by erofs");
+    let other = "was made by another storage driver";
+    assert!(vfs.rootfs("x").unwrap_err().to_string().ends_with(other));
+    assert!(place.open_as(Driver::Erofs).rootfs("y").unwrap_err().to_string().ends_with(other));
+    vfs.remove("y").unwrap();
+    place.open_as(Driver::Erofs).remove("x").unwrap();
+    place.store.write(|tx| tx.delete_layer(&layer)).unwrap();
+    place.layers.remove(&layer).unwrap();
+    place.open_as(Driver::Vfs);
+    assert_eq!(std::fs::read_dir(place.base.join("chains")).unwrap().count(), 0);
+}
+
+#[test]
 fn mounts_that_a_reboot_has_taken_are_made_again() {
     let place = Place::new("reboot", Driver::Erofs);
     let layer = place.layer("f", "x");

@@ -21,7 +21,7 @@ usage: cargo xtask COMMAND
   test [FILTER] install what the tests need (Debian packages) and pass all of them
   ci            what .ci/run runs: format, clippy, tidy, demo, tests
   tidy          check layers, dependency trees and files
-  bench [NAME]  measure side by side with the peers: all, run, memory, many, api
+  bench [NAME]  measure side by side with the peers: all, run, memory, many, api, pull
   oracle-diff HOST [--capture] [--all]
                 send the same requests to an engine of ours and to the Docker engine at HOST, and show what differs
   dist          build the static release binaries and copy them to target/dist

@@ -8,6 +8,7 @@ mod commands;
 mod many;
 mod memory;
 mod peers;
+mod pull;
 mod table;
 
 use std::path::Path;
@@ -17,8 +18,8 @@ use testkit::TestEnv;
 pub(crate) fn run(programs: &Path, args: &[String]) -> Result<(), String> {
     let wanted = |name: &str| args.is_empty() || args.iter().any(|arg| arg == "all" || arg == name);
     for name in args {
-        if !["all", "run", "memory", "many", "api", "birth"].contains(&name.as_str()) {
-            return Err(format!("no benchmark {name:?}: all, run, memory, many, api, birth"));
+        if !["all", "run", "memory", "many", "api", "birth", "pull"].contains(&name.as_str()) {
+            return Err(format!("no benchmark {name:?}: all, run, memory, many, api, birth, pull"));
         }
     }
     testkit::use_programs(programs);
@@ -39,6 +40,9 @@ pub(crate) fn run(programs: &Path, args: &[String]) -> Result<(), String> {
     }
     if wanted("api") {
         api::run(&peers);
+    }
+    if wanted("pull") {
+        pull::run();
     }
     if wanted("memory") {
         memory::run(&env, &peers);

@@ -18,7 +18,7 @@ pub use at::{
     rename_noreplace_at, set_length, set_times, set_times_at, symlink_at, unlink_at, unlink_directory_at,
 };
 pub use status::{FileSystem, Kind, Moment, Status, file_system, read_link_at, status, status_at};
-pub use sync::{Lock, lock, punch_hole, sync, sync_data, sync_file_system, try_lock};
+pub use sync::{Lock, lock, punch_hole, start_writeback, sync, sync_data, sync_file_system, try_lock};
 pub use tree::{DirectoryEntry, read_directory, remove_tree_at};
 pub use watch::{Change, Changes, Watcher};
 pub use xattr::{get_xattr, get_xattr_at, list_xattrs_at, remove_xattr, set_xattr, set_xattr_at};

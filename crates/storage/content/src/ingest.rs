@@ -19,6 +19,8 @@ pub struct Ingest {
     path: PathBuf,
     hasher: HasherState,
     offset: u64,
+    /// What lies before it is on its way to the disk.
+    on_its_way: u64,
     size_bytes: Option<u64>,
     turn: Turn,
 }
@@ -32,6 +34,9 @@ impl std::fmt::Debug for HasherState {
 }
 
 const READ_BYTES: usize = 128 * 1024;
+
+/// After so many bytes the disk begins to write.
+const WRITEBACK_BYTES: u64 = 8 << 20;
 
 impl Ingest {
     /// Opens what has arrived so far, and hashes it: a file that a power cut has damaged is found at the commit.
@@ -51,7 +56,8 @@ impl Ingest {
             hasher.update(&buffer[..read]);
             offset += read as u64;
         }
-        let mut ingest = Self { file, path, hasher: HasherState(hasher), offset, size_bytes, turn };
+        let mut ingest =
+            Self { file, path, hasher: HasherState(hasher), offset, on_its_way: offset, size_bytes, turn };
         if size_bytes.is_some_and(|size| ingest.offset > size) {
             ingest.restart()?;
         }
@@ -75,7 +81,7 @@ impl Ingest {
     pub fn restart(&mut self) -> Result<(), Error> {
         self.file.set_len(0).map_err(Error::disk("truncate", &self.path))?;
         self.hasher = HasherState(Hasher::new(self.digest().algorithm()));
-        self.offset = 0;
+        (self.offset, self.on_its_way) = (0, 0);
         Ok(())
     }
 
@@ -96,6 +102,11 @@ impl Ingest {
         }
         self.hasher.0.update(bytes);
         self.offset = end;
+        if end - self.on_its_way >= WRITEBACK_BYTES {
+            // Only to have less to wait for in the end.
+            let _ = sys::fs::start_writeback(&self.file, self.on_its_way, end - self.on_its_way);
+            self.on_its_way = end;
+        }
         Ok(())
     }
 

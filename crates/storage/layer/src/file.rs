@@ -26,6 +26,9 @@ const HEADER_BYTES: usize = 72;
 
 const COPY_BYTES: usize = 128 * 1024;
 
+/// After so many bytes the disk begins to write.
+const WRITEBACK_BYTES: u64 = 8 << 20;
+
 /// How a file was written.
 pub(crate) enum Written {
     /// Whole; not yet durable.
@@ -82,7 +85,8 @@ pub(crate) fn write(
     limits: &Limits,
 ) -> Result<Written, Error> {
     let disk = |source: io::Error| Error::Write { path: path.to_owned(), source };
-    let keeping = Keeping { inner: Decoder::new(archive)?, file, path, offset: ARCHIVE_OFFSET };
+    let inner = Decoder::new(archive)?;
+    let keeping = Keeping { inner, file, path, offset: ARCHIVE_OFFSET, on_its_way: ARCHIVE_OFFSET };
     let mut archive = Archive::new(Source::new(keeping, limits.archive_bytes), limits.entries);
     let Indexed { tree, applied } = index(&mut archive)?;
     let (found, archive_bytes) = archive.into_source().finish()?;
@@ -206,6 +210,8 @@ struct Keeping<'a, R> {
     file: &'a File,
     path: &'a Path,
     offset: u64,
+    /// What lies before it is on its way to the disk.
+    on_its_way: u64,
 }
 
 impl<R: Read> Read for Keeping<'_, R> {
@@ -215,6 +221,11 @@ impl<R: Read> Read for Keeping<'_, R> {
         // Not damage of the archive, whatever the kind: `Error::of_stream` takes it out again.
         written.map_err(|source| io::Error::other(Error::Write { path: self.path.to_owned(), source }))?;
         self.offset += read as u64;
+        if self.offset - self.on_its_way >= WRITEBACK_BYTES {
+            // Only to have less to wait for in the end.
+            let _ = sys::fs::start_writeback(self.file, self.on_its_way, self.offset - self.on_its_way);
+            self.on_its_way = self.offset;
+        }
         Ok(read)
     }
 }

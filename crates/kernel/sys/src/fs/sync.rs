@@ -40,6 +40,21 @@ pub fn sync_file_system(file: impl AsFd) -> Result<()> {
     Call("syncfs").retry(|| rustix::fs::syncfs(file), || file.as_raw_fd().to_string())
 }
 
+/// Begins to bring a stretch of a file to the disk, without waiting until it is there: a later [`sync_data`] has less to do.
+///
+/// # Errors
+/// What sync_file_range fails with; nothing is lost by ignoring it.
+///
+/// # Source
+/// `man 2 sync_file_range`.
+pub fn start_writeback(file: impl AsFd, offset_bytes: u64, length_bytes: u64) -> Result<()> {
+    let file = file.as_fd().as_raw_fd();
+    let (offset, length) = (offset_bytes.cast_signed(), length_bytes.cast_signed());
+    // SAFETY: the descriptor is borrowed for the whole call, which takes numbers only.
+    let returned = unsafe { libc::sync_file_range(file, offset, length, libc::SYNC_FILE_RANGE_WRITE) };
+    Call("sync_file_range").check(returned, || format!("{file}, {offset}, {length}, WRITE")).map(drop)
+}
+
 /// How a file is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {

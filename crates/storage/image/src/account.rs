@@ -56,7 +56,7 @@ impl Images {
                     account.add("interrupted pulls", ingest);
                     account.add("blobs", all.saturating_sub(ingest));
                 }
-                "snapshots" => account.add("writable layers", walk(&path, device)),
+                "snapshots" | "chains" => account.add("writable layers", walk(&path, device)),
                 "containers" => account.add("logs and files of containers", walk(&path, device)),
                 "volumes" => account.add("volumes", walk(&path, device)),
                 "trash" => account.add("trash", walk(&path, device)),

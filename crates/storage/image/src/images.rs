@@ -2,6 +2,7 @@
 
 use crate::builtin::Program;
 use crate::lease::Gate;
+use crate::reserve::Reserve;
 use crate::{Error, Lease};
 use content::Content;
 use layer::{Applied, Layers, Limits, Trash};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
     pub(crate) builtin: Mutex<Option<Program>>,
+    pub(crate) reserve: Reserve,
     /// The right to write the layout's files.
     pub(crate) layout: Mutex<()>,
     /// Configurations that were read once; they never change.
@@ -89,6 +91,7 @@ impl Images {
             limits,
             gate: Arc::default(),
             builtin: Mutex::default(),
+            reserve: Reserve::new(root.join("reserve")),
             layout: Mutex::default(),
             configs: Mutex::default(),
         };
@@ -99,6 +102,7 @@ impl Images {
         images.reconcile_layers()?;
         images.collect()?;
         images.write_layout()?;
+        images.shared.reserve.hold();
         Ok(images)
     }
 

@@ -25,6 +25,7 @@ mod lease;
 mod platform;
 mod register;
 mod remove;
+mod reserve;
 mod resolve;
 mod verify;
 

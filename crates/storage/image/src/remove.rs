@@ -4,7 +4,9 @@ use crate::collect::forget_unused;
 use crate::images::{Rows, read};
 use crate::resolve::{By, canonical, familiar, find, not_found};
 use crate::{Error, Images, chain_ids};
+use error::{Fault, Kind};
 use refs::{Digest, Reference};
+use std::time::SystemTime;
 use store::{NameKind, NameRow, Tx};
 
 /// A container that uses an image.
@@ -47,6 +49,21 @@ impl Images {
     /// # Source
     /// `moby daemon/images/image_delete.go`, `ImageDelete`.
     pub fn remove(&self, name: &str, force: Force, in_use: &[ContainerUse]) -> Result<Vec<Removed>, Error> {
+        match self.try_remove(name, force, in_use) {
+            Err(error) if error.kind() == Kind::Exhausted => {
+                // Removing needs some room itself: that is what the reserve is for, and what was pulled halfway goes first.
+                self.shared.reserve.release();
+                self.shared.content.collect_partials(SystemTime::now())?;
+                let removed = self.try_remove(name, force, in_use);
+                self.shared.trash.wait_until_idle();
+                self.shared.reserve.hold();
+                removed
+            }
+            result => result,
+        }
+    }
+
+    fn try_remove(&self, name: &str, force: Force, in_use: &[ContainerUse]) -> Result<Vec<Removed>, Error> {
         let closed = self.shared.gate.close();
         let (removed, collected, id) = self.shared.store.write(|tx| -> Result<_, Error> {
             let (id, by) = find(tx, name)?.ok_or_else(|| not_found(name))?;

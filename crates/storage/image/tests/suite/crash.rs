@@ -100,6 +100,24 @@ fn victim_pulls_until_the_disk_is_full() {
     // What is here still works, and there is room again.
     assert_eq!(images.resolve("small").unwrap().tags, ["small:latest"]);
     pull(&images, "other", &["z"]);
+
+    // Not one byte left: removing an image still works, and gives room.
+    let filling = fill(Path::new(&root));
+    assert!(std::fs::write(Path::new(&root).join("byte"), "x").is_err());
+    images.remove("other", image::Force::No, &[]).unwrap();
+    assert!(images.resolve("other").is_err());
+    std::fs::write(Path::new(&root).join("byte"), "x").unwrap();
+    drop(filling);
+}
+
+/// Fills a disk to the last byte.
+fn fill(root: &Path) -> std::fs::File {
+    use std::io::Write;
+    let mut file = std::fs::File::create(root.join("filling")).unwrap();
+    for size in [64 * 1024, 4096, 1] {
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+    file
 }
 
 #[test]
@@ -107,7 +125,7 @@ fn full_disk_is_told_and_leaves_nothing_half() {
     let place = Place::new("full");
     let victim = itself("crash::victim_pulls_until_the_disk_is_full", &place.0);
     let program = victim.get_program().to_owned();
-    let script = format!("mount -t tmpfs -o size=2m tmpfs {} && exec \"$@\"", place.0.display());
+    let script = format!("mount -t tmpfs -o size=3m tmpfs {} && exec \"$@\"", place.0.display());
     let output = Command::new("unshare")
         .args(["-m", "sh", "-ec", &script, "sh"])
         .arg(program)

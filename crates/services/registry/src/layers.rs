@@ -105,7 +105,7 @@ impl Registry {
             let (digest, size) = (descriptor.digest.clone(), descriptor.size);
             match self.shared.disk.run(move || content.try_ingest(&digest, Some(size))).await? {
                 Begin::Complete => return Ok(None),
-                Begin::Ingest(ingest) => return Ok(Some(ingest)),
+                Begin::Ingest(ingest) => return Ok(Some(*ingest)),
                 Begin::Busy => tokio::time::sleep(BUSY_POLL).await,
             }
         }

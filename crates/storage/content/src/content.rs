@@ -35,7 +35,7 @@ pub enum Begin {
     /// Another ingest of the same blob is under way.
     Busy,
     /// The bytes from [`Ingest::offset`] on are wanted.
-    Ingest(Ingest),
+    Ingest(Box<Ingest>),
 }
 
 /// What has arrived of a blob that is not complete.
@@ -152,7 +152,7 @@ impl Content {
     /// A file that cannot be made or read.
     pub fn try_ingest(&self, digest: &Digest, size_bytes: Option<u64>) -> Result<Begin, Error> {
         let Some(turn) = Turn::try_take(self, digest) else { return Ok(Begin::Busy) };
-        Ok(self.begin(turn, size_bytes)?.map_or(Begin::Complete, Begin::Ingest))
+        Ok(self.begin(turn, size_bytes)?.map_or(Begin::Complete, |ingest| Begin::Ingest(Box::new(ingest))))
     }
 
     fn begin(&self, turn: Turn, size_bytes: Option<u64>) -> Result<Option<Ingest>, Error> {

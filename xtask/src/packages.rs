@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What the tests need: (a program that proves it is there, the package).
-const TEST_PACKAGES: [(&str, &str); 14] = [
+const TEST_PACKAGES: &[(&str, &str)] = &[
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
@@ -19,6 +19,9 @@ const TEST_PACKAGES: [(&str, &str); 14] = [
     ("/usr/bin/systemd-socket-activate", "systemd"),
     ("/usr/bin/pgrep", "procps"),
     ("/usr/bin/newuidmap", "uidmap"),
+    ("/usr/bin/zstd", "zstd"),
+    ("/usr/bin/bzip2", "bzip2"),
+    ("/usr/bin/xz", "xz-utils"),
 ];
 
 /// Installs a C compiler where there is none: SQLite, ring and zstd are C.

@@ -24,6 +24,7 @@ mod registryd;
 mod resources;
 mod rest;
 mod run;
+mod ship;
 mod storage;
 mod tls;
 mod update;

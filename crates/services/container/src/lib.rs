@@ -30,6 +30,7 @@ mod logs;
 mod probe;
 mod stats;
 mod top;
+mod tree;
 
 mod actor;
 mod attachments;
@@ -69,3 +70,4 @@ pub use logs::Logs;
 pub use oci_spec::{MASKED_PATHS, READONLY_PATHS};
 pub use service::{Service, Waiting};
 pub use stats::StatsStream;
+pub use tree::Tree;

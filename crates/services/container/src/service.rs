@@ -47,7 +47,7 @@ pub type Waiting = Pin<Box<dyn Future<Output = WaitResult> + Send>>;
 /// All containers of the engine. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Service {
-    context: Arc<Context>,
+    pub(crate) context: Arc<Context>,
 }
 
 impl Service {

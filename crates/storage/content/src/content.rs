@@ -21,7 +21,7 @@ pub struct Content {
 #[derive(Debug)]
 pub(crate) struct Shared {
     blobs: PathBuf,
-    ingest: PathBuf,
+    pub(crate) ingest: PathBuf,
     pub(crate) store: Store,
     pub(crate) busy: Mutex<BTreeSet<Digest>>,
     pub(crate) idle: Condvar,
@@ -63,6 +63,7 @@ impl Content {
         }
         let shared = Shared { blobs, ingest, store, busy: Mutex::default(), idle: Condvar::new() };
         let content = Self { shared: Arc::new(shared) };
+        content.forget_stagings()?;
         content.reconcile()?;
         Ok(content)
     }
@@ -279,7 +280,7 @@ impl Content {
         })
     }
 
-    fn files(&self, directory: &Path) -> Result<Vec<(String, fs::Metadata)>, Error> {
+    pub(crate) fn files(&self, directory: &Path) -> Result<Vec<(String, fs::Metadata)>, Error> {
         let mut files = Vec::new();
         for entry in fs::read_dir(directory).map_err(Error::disk("read", directory))? {
             let entry = entry.map_err(Error::disk("read", directory))?;

@@ -95,6 +95,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The archive of images is none, or lies.
+    #[error("the image archive is invalid: {reason}")]
+    Archive {
+        /// What is wrong.
+        reason: String,
+    },
     /// A layer that the image needs is not here.
     #[error("layer {diff_id} of the image is missing")]
     MissingLayer {
@@ -122,7 +128,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } | Self::OtherPlatform { .. } | Self::NoPlatform { .. } => Kind::NotFound,
-            Self::Ambiguous { .. } | Self::TagWithDigest | Self::Invalid { .. } => Kind::InvalidArgument,
+            Self::Ambiguous { .. } | Self::TagWithDigest | Self::Invalid { .. } | Self::Archive { .. } => {
+                Kind::InvalidArgument
+            }
             Self::Name(source) => source.kind(),
             Self::NameInUse { .. }
             | Self::InUseByRunning { .. }

@@ -70,6 +70,17 @@ impl Images {
                     blobs.push(archive.clone());
                 }
             }
+            // Without a manifest nothing else would hold what pushing and saving send.
+            if manifest_digest.is_none() {
+                for diff_id in diff_ids {
+                    let blob = tx.layer(diff_id)?.and_then(|layer| layer.blob);
+                    if let Some(blob) = blob.filter(|blob| self.shared.content.contains(blob))
+                        && tx.blob(&blob)?.is_some()
+                    {
+                        blobs.push(blob);
+                    }
+                }
+            }
             let row = ImageRow {
                 id: id.clone(),
                 manifest: manifest_digest.clone(),

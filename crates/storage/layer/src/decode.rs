@@ -12,6 +12,10 @@ pub enum Compression {
     Gzip,
     /// Zstandard, RFC 8878.
     Zstd,
+    /// bzip2.
+    Bzip2,
+    /// xz, which is LZMA2 in a container.
+    Xz,
 }
 
 impl Compression {
@@ -28,12 +32,15 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
             // A skippable frame may come first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
-            [b'B', b'Z', b'h', ..] => Err(Error::Compression { name: "bzip2" }),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Err(Error::Compression { name: "xz" }),
+            [b'B', b'Z', b'h', ..] => Ok(Self::Bzip2),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Self::Xz),
             _ => Ok(Self::None),
         }
     }
 }
+
+/// What `xz -9` needs to be undone is 65 MiB; a header may ask for 4 GiB.
+const XZ_LIMIT_KIB: u32 = 128 << 10;
 
 const BUFFER_BYTES: usize = 128 * 1024;
 
@@ -46,6 +53,8 @@ enum Inner<R: Read> {
     Plain(Buffered<R>),
     Gzip(Box<flate2::bufread::MultiGzDecoder<Buffered<R>>>),
     Zstd(zstd::stream::read::Decoder<'static, Buffered<R>>),
+    Bzip2(Box<bzip2::bufread::MultiBzDecoder<Buffered<R>>>),
+    Xz(Box<lzma_rust2::XzReader<Buffered<R>>>),
 }
 
 impl<R: Read> Decoder<R> {
@@ -65,6 +74,10 @@ impl<R: Read> Decoder<R> {
             Compression::Zstd => {
                 Inner::Zstd(zstd::stream::read::Decoder::with_buffer(buffered).map_err(Error::of_stream)?)
             }
+            Compression::Bzip2 => Inner::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(buffered))),
+            Compression::Xz => {
+                Inner::Xz(Box::new(lzma_rust2::XzReader::new_mem_limit(buffered, true, XZ_LIMIT_KIB)))
+            }
         }))
     }
 }
@@ -81,6 +94,8 @@ impl<R: Read> Read for Decoder<R> {
             }
             Inner::Gzip(stream) => stream.read(buffer),
             Inner::Zstd(stream) => stream.read(buffer).map_err(damaged),
+            Inner::Bzip2(stream) => stream.read(buffer).map_err(damaged),
+            Inner::Xz(stream) => stream.read(buffer).map_err(damaged),
         }
     }
 }
@@ -136,7 +151,7 @@ mod tests {
             assert_eq!(decode(&bytes).unwrap_err().kind(), Kind::DataLoss);
         }
         for bytes in [&b"BZh91AY"[..], b"\xfd7zXZ\0"] {
-            assert_eq!(decode(bytes).unwrap_err().kind(), Kind::Unimplemented);
+            assert_eq!(decode(bytes).unwrap_err().kind(), Kind::DataLoss);
         }
     }
 }

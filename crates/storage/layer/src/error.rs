@@ -202,7 +202,7 @@ pub enum Malformed {
 
 impl Error {
     /// Sorts an error of the stream: damage is told from failing to read.
-    pub(crate) fn of_stream(source: io::Error) -> Self {
+    pub fn of_stream(source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
                 Self::Damaged { source }

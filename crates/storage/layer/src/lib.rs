@@ -19,6 +19,7 @@
 mod apply;
 mod base;
 mod decode;
+mod encode;
 mod error;
 mod file;
 mod index;
@@ -34,6 +35,7 @@ mod trash;
 pub use apply::{Applied, IgnoredXattr, apply};
 pub use base::write_base;
 pub use decode::{Compression, Decoder};
+pub use encode::Encoder;
 pub use error::{Error, Malformed};
 pub use file::Flaw;
 pub use layers::{Form, Layers};

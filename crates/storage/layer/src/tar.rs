@@ -16,7 +16,7 @@ mod source;
 mod sparse;
 mod writer;
 
-pub use header::TypeFlag;
+pub use header::{TypeFlag, is_archive};
 pub use reader::{Archive, Chunk, Entry, Time};
 pub use source::Source;
 pub use writer::{Writer, WriterEntry};

@@ -4,7 +4,9 @@ use crate::error::Error;
 use crate::request::Query;
 use crate::respond::{self, Body, Reply};
 use crate::route::{ContainerVerb as Verb, Route, Target, Unroutable, route};
-use crate::{Server, State, check, containers, df, events, exec, images, networks, pull, system};
+use crate::{
+    Server, State, archives, check, commit, containers, df, events, exec, images, networks, pull, system,
+};
 use error::Kind;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -62,9 +64,13 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::ExecResize(id) => exec::resize(state, &id, &call).await,
         Target::ExecInspect(id) => exec::inspect(state, &id).await,
         Target::ImageList => images::list(state, &call).await,
+        Target::ImagePull if call.query.get("fromSrc").is_some() => archives::import(state, call).await,
         Target::ImagePull => pull::pull(state, &call).await,
+        Target::ImageLoad => archives::load(state, call).await,
+        Target::ImageSave(name) => archives::save(state, name, &call).await,
+        Target::Commit => commit::commit(state, call).await,
         Target::ImageInspect(name) => images::inspect(state, name, &call).await,
-        Target::ImageHistory(name) => images::history(state, name).await,
+        Target::ImageHistory(name) => images::history(state, name, &call).await,
         Target::ImageTag(name) => images::tag(state, name, &call).await,
         Target::ImageVerify(name) => check::verify(state, name).await,
         Target::ImageRemove(name) => images::remove(state, name, &call).await,
@@ -97,6 +103,7 @@ async fn container(state: &State, name: &str, verb: Verb, call: Call) -> Reply {
         Verb::Attach => containers::attach(state, name, call).await,
         Verb::Wait => containers::wait(state, name, &call).await,
         Verb::Update => containers::update(state, name, call).await,
+        Verb::Export => archives::export(state, name).await,
         Verb::Remove => containers::remove(state, name, &call).await,
         Verb::ExecCreate => exec::create(state, name, call).await,
     }

@@ -7,14 +7,14 @@ use crate::dispatch::Call;
 use crate::error::Error;
 use crate::image_filters::ImageFilters;
 use crate::respond::{self, Reply};
-use ::events::{Event, Type};
+use ::events::{Event, Events, Type};
 use container::options::ListOptions;
 use container::spec::Mount;
 use container::view::ContainerView;
 use error::Failure;
 use http::StatusCode;
 use image::{ContainerUse, Force, Image, Images, Removed};
-use refs::{Digest, Filters, Platform, Reference, Timestamp};
+use refs::{Digest, Filters, Reference, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -73,8 +73,7 @@ async fn rows(
 
 /// `GET /images/{name}/json`.
 pub(crate) async fn inspect(state: &State, name: String, call: &Call) -> Reply {
-    let platform =
-        call.query.get("platform").map(|text| Platform::parse(text, &Platform::host())).transpose()?;
+    let platform = crate::archives::platform(&call.query)?;
     let driver = state.system.driver.clone();
     let images = state.images.clone();
     let inspected = state
@@ -92,12 +91,16 @@ pub(crate) async fn inspect(state: &State, name: String, call: &Call) -> Reply {
 }
 
 /// `GET /images/{name}/history`.
-pub(crate) async fn history(state: &State, name: String) -> Reply {
+pub(crate) async fn history(state: &State, name: String, call: &Call) -> Reply {
+    let platform = crate::archives::platform(&call.query)?;
     let images = state.images.clone();
     let rows = state
         .disk
         .run(move || {
-            let image = images.resolve(&name)?;
+            let image = match &platform {
+                Some(platform) => images.resolve_for(&name, platform),
+                None => images.resolve(&name),
+            }?;
             let sizes = image
                 .layers
                 .iter()
@@ -120,7 +123,7 @@ pub(crate) async fn tag(state: &State, name: String, call: &Call) -> Reply {
     let shown = target.familiar();
     let images = state.images.clone();
     let image = state.disk.run(move || images.tag(&name, &target)).await?;
-    publish(state, "tag", &image, shown);
+    publish(&state.events, "tag", &image, shown);
     Ok(respond::empty(StatusCode::CREATED))
 }
 
@@ -152,8 +155,10 @@ pub(crate) async fn remove(state: &State, name: String, call: &Call) -> Reply {
     if let Some(image) = image {
         for gone in &removed {
             match gone {
-                Removed::Untagged(_) => publish(state, "untag", &image, image.id.to_string()),
-                Removed::Deleted(id) if *id == image.id => publish(state, "delete", &image, id.to_string()),
+                Removed::Untagged(_) => publish(&state.events, "untag", &image, image.id.to_string()),
+                Removed::Deleted(id) if *id == image.id => {
+                    publish(&state.events, "delete", &image, id.to_string())
+                }
                 Removed::Deleted(_) => {} // a layer
             }
         }
@@ -183,11 +188,11 @@ fn row(removed: Removed) -> ImageRemoved {
 }
 
 /// Tells listeners what happened to an image; its labels go along.
-fn publish(state: &State, action: &str, image: &Image, name: String) {
+pub(crate) fn publish(events: &Events, action: &str, image: &Image, name: String) {
     let labels = image.config.config.as_ref().and_then(|config| config.labels.clone());
     let mut attributes: BTreeMap<String, String> = labels.unwrap_or_default();
     attributes.insert("name".to_owned(), name);
-    state.events.publish(Event {
+    events.publish(Event {
         kind: Type::Image,
         action: action.to_owned(),
         actor: image.id.to_string(),

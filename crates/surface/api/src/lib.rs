@@ -10,7 +10,10 @@
 
 #![forbid(unsafe_code)]
 
+mod archives;
+mod bodies;
 mod check;
+mod commit;
 mod containers;
 mod convert;
 mod df;
@@ -50,6 +53,8 @@ pub struct State {
     pub network: network::Network,
     /// Where blocking work on images is done.
     pub disk: Blocking,
+    /// Where archives come and go: as slow as the client, so apart from `disk`.
+    pub transfers: Blocking,
     /// What `info` and `version` tell about this engine.
     pub system: System,
 }

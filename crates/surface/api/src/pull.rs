@@ -54,9 +54,6 @@ pub(crate) async fn pull(state: &State, call: &Call) -> Reply {
 
 fn read(call: &Call) -> Result<PullRequest, Failure> {
     let query = &call.query;
-    if query.get("fromSrc").is_some() {
-        return Err(Error::UnsupportedFeature("importing images").into());
-    }
     let Some(name) = query.get("fromImage") else {
         return Err(invalid("fromImage must name the image to pull").into());
     };
@@ -166,7 +163,7 @@ fn layer_line(digest: &Digest, state: LayerProgress) -> Line {
     }
 }
 
-fn error_line(failure: &Failure) -> Line {
+pub(crate) fn error_line(failure: &Failure) -> Line {
     Line {
         error_detail: Some(ErrorDetail {
             code: 0,
@@ -183,7 +180,7 @@ fn error_line(failure: &Failure) -> Line {
 ///
 /// # Source
 /// moby `pkg/jsonmessage/jsonmessage.go`, `JSONProgress.String`, at its default width.
-fn bar(current: u64, total: u64) -> String {
+pub(crate) fn bar(current: u64, total: u64) -> String {
     const CELLS: u64 = 50;
     if current == 0 && total == 0 {
         return String::new();

@@ -61,6 +61,17 @@ pub(crate) fn stream(
     response
 }
 
+/// Returns a response whose body may break off: then the client sees that it is not whole.
+pub(crate) fn fallible_stream(
+    content_type: &'static str,
+    pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+) -> Response<Body> {
+    let frames = pieces.map(|piece| piece.map(Frame::data));
+    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
 /// Returns one JSON line of a stream.
 pub(crate) fn line(value: &impl Serialize) -> Bytes {
     let mut line = serde_json::to_vec(value).expect("our answers have string keys and no fallible parts");

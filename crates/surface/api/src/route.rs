@@ -26,6 +26,10 @@ pub(crate) enum Target {
     ExecInspect(String),
     ImageList,
     ImagePull,
+    ImageLoad,
+    /// One image by name, or those of the query.
+    ImageSave(Option<String>),
+    Commit,
     ImageInspect(String),
     ImageHistory(String),
     ImageTag(String),
@@ -62,6 +66,7 @@ pub(crate) enum ContainerVerb {
     Attach,
     Wait,
     Update,
+    Export,
     Remove,
     ExecCreate,
 }
@@ -141,7 +146,7 @@ fn target(method: &Method, segments: &[&str]) -> Option<Target> {
         ["system", "check"] if post => Target::SystemCheck,
         ["session" | "grpc"] if post => Target::NotYet("building images"),
         ["build"] | ["build", "prune" | "cancel"] if post => Target::NotYet("building images"),
-        ["commit"] if post => Target::NotYet("making an image from a container"),
+        ["commit"] if post => Target::Commit,
         ["containers", rest @ ..] => return container(method, rest),
         ["exec", id, "start"] if post => Target::ExecStart((*id).to_owned()),
         ["exec", id, "resize"] if post => Target::ExecResize((*id).to_owned()),
@@ -202,7 +207,7 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
         ("POST", "wait") => Verb::Wait,
         ("POST", "exec") => Verb::ExecCreate,
         ("GET", "changes") => return Some(Target::NotYet("showing the changed files of a container")),
-        ("GET", "export") => return Some(Target::NotYet("exporting a container")),
+        ("GET", "export") => Verb::Export,
         ("POST", "update") => Verb::Update,
         ("HEAD" | "GET" | "PUT", "archive") => return Some(Target::NotYet("copying files")),
         ("GET" | "POST", "checkpoints") => return Some(Target::NotYet("checkpoints")),
@@ -215,9 +220,9 @@ fn image(method: &Method, segments: &[&str]) -> Option<Target> {
     match (method.as_str(), segments) {
         ("GET", ["json"]) => return Some(Target::ImageList),
         ("GET", ["search"]) => return Some(Target::NotYet("searching images")),
-        ("GET", ["get"]) => return Some(Target::NotYet("saving images")),
+        ("GET", ["get"]) => return Some(Target::ImageSave(None)),
         ("POST", ["create"]) => return Some(Target::ImagePull),
-        ("POST", ["load"]) => return Some(Target::NotYet("loading images")),
+        ("POST", ["load"]) => return Some(Target::ImageLoad),
         ("POST", ["prune"]) => return Some(Target::NotYet("pruning")),
         ("DELETE", [_, ..]) => return named(segments).map(Target::ImageRemove),
         _ => {}
@@ -230,7 +235,7 @@ fn image(method: &Method, segments: &[&str]) -> Option<Target> {
         ("GET", "verify") => Some(Target::ImageVerify(name)),
         ("POST", "tag") => Some(Target::ImageTag(name)),
         ("POST", "push") => Some(Target::NotYet("pushing images")),
-        ("GET", "get") => Some(Target::NotYet("saving images")),
+        ("GET", "get") => Some(Target::ImageSave(Some(name))),
         ("GET", "attestations") => Some(Target::NotYet("attestations")),
         _ => None,
     }

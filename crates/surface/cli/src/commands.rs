@@ -3,6 +3,7 @@
 mod accompany;
 mod attach;
 mod check;
+mod commit;
 mod create;
 mod df;
 mod dial_stdio;
@@ -10,10 +11,14 @@ pub(crate) mod each;
 mod events;
 mod exec;
 mod explain;
+mod export;
+mod history;
 mod images;
+mod import;
 mod info;
 mod inspect;
 mod kill;
+mod load;
 mod logs;
 mod port;
 pub(crate) mod prune;
@@ -24,6 +29,7 @@ mod rename;
 mod rm;
 mod rmi;
 mod run;
+mod save;
 mod start;
 mod stats;
 pub(crate) mod stop;
@@ -42,17 +48,22 @@ pub(crate) const ROOT: Menu = Menu {
     about: "",
     entries: &[
         Entry::command("attach", &attach::ATTACH),
+        Entry::command("commit", &commit::COMMIT),
         Entry::menu("completion", &completion::MENU),
         Entry::menu("container", &CONTAINER),
         Entry::command("create", &create::CREATE),
         Entry::command("events", &events::EVENTS),
         Entry::command("exec", &exec::EXEC),
         Entry::command("explain", &explain::EXPLAIN),
+        Entry::command("export", &export::EXPORT),
+        Entry::command("history", &history::HISTORY),
         Entry::menu("image", &IMAGE),
         Entry::command("images", &images::IMAGES),
+        Entry::command("import", &import::IMPORT),
         Entry::command("info", &info::INFO),
         Entry::command("inspect", &inspect::INSPECT),
         Entry::command("kill", &kill::KILL),
+        Entry::command("load", &load::LOAD),
         Entry::command("logs", &logs::LOGS),
         Entry::command("pause", &each::PAUSE),
         Entry::command("port", &port::PORT),
@@ -64,6 +75,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("rm", &rm::RM),
         Entry::command("rmi", &rmi::RMI),
         Entry::command("run", &run::RUN),
+        Entry::command("save", &save::SAVE),
         Entry::command("start", &start::START),
         Entry::command("stats", &stats::STATS),
         Entry::command("stop", &stop::STOP),
@@ -84,8 +96,10 @@ const CONTAINER: Menu = Menu {
     about: "Manage containers",
     entries: &[
         Entry::command("attach", &attach::ATTACH),
+        Entry::command("commit", &commit::COMMIT),
         Entry::command("create", &create::CREATE),
         Entry::command("exec", &exec::EXEC),
+        Entry::command("export", &export::EXPORT),
         Entry::command("inspect", &inspect::CONTAINER_INSPECT),
         Entry::command("kill", &kill::KILL),
         Entry::command("logs", &logs::LOGS),
@@ -110,10 +124,14 @@ const CONTAINER: Menu = Menu {
 const IMAGE: Menu = Menu {
     about: "Manage images",
     entries: &[
+        Entry::command("history", &history::HISTORY),
+        Entry::command("import", &import::IMPORT),
         Entry::command("inspect", &inspect::IMAGE_INSPECT),
+        Entry::command("load", &load::LOAD),
         Entry::command("ls", &images::IMAGES).hidden(&["list"]),
         Entry::command("pull", &pull::PULL),
         Entry::command("rm", &rmi::RMI).hidden(&["remove"]),
+        Entry::command("save", &save::SAVE),
         Entry::command("tag", &tag::TAG),
         Entry::command("verify", &check::VERIFY),
     ],
@@ -136,7 +154,6 @@ const BUILD: &str = "images cannot be built yet";
 const SWARM: &str = "there are no clusters yet";
 const VOLUME: &str = "volumes do not exist yet";
 const NETWORK: &str = "networks of your own do not exist yet";
-const ARCHIVE: &str = "images and containers cannot be packed into archives yet";
 const LOGIN: &str = "it does not exist yet; `naru pull` uses the logins in ~/.docker/config.json";
 
 /// Commands of Docker that are refused by name.
@@ -145,17 +162,12 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("builder", BUILD),
     ("buildx", BUILD),
     ("checkpoint", "containers cannot be frozen to disk"),
-    ("commit", BUILD),
     ("compose", "it does not exist yet"),
     ("config", SWARM),
     ("context", "contexts do not exist yet; name the engine with -H or DOCKER_HOST"),
     ("cp", "files cannot be copied yet; `naru exec` with tar can"),
     ("df", "it is called `naru system df`"),
     ("diff", "it does not exist yet"),
-    ("export", ARCHIVE),
-    ("history", "it does not exist yet"),
-    ("import", ARCHIVE),
-    ("load", ARCHIVE),
     ("login", LOGIN),
     ("logout", LOGIN),
     ("manifest", "it does not exist yet"),
@@ -164,7 +176,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("plugin", "there are no plugins"),
     ("prune", "it does not exist yet; `naru container prune` and `naru system prune` do"),
     ("push", "images cannot be pushed yet"),
-    ("save", ARCHIVE),
     ("search", "it does not exist yet"),
     ("secret", SWARM),
     ("service", SWARM),

@@ -19,24 +19,40 @@ pub(crate) enum Show {
 
 /// Shows a pull until it ends.
 pub(crate) async fn follow(mut lines: JsonLines<Line>, show: Show) -> Outcome {
-    let mut board = match stderr_is_live() {
-        true => Board::live(usize::from(term::columns().unwrap_or(80))),
-        false => Board::plain(),
-    };
+    let mut shown = Shown::new();
     while let Some(line) = lines.next().await? {
         if let Some(failure) = failure(&line) {
             return Err(failure);
         }
         if show == Show::All {
-            let text = board.show(&line);
-            let mut stderr = std::io::stderr().lock();
-            let _ = stderr.write_all(text.as_bytes()); // a pull goes on without anybody watching
+            shown.show(&line);
         }
     }
     Ok(())
 }
 
-fn failure(line: &Line) -> Option<Failure> {
+/// Progress on stderr.
+pub(crate) struct Shown(Board);
+
+impl Shown {
+    /// Returns a board for what stderr is.
+    pub(crate) fn new() -> Self {
+        Self(match stderr_is_live() {
+            true => Board::live(usize::from(term::columns().unwrap_or(80))),
+            false => Board::plain(),
+        })
+    }
+
+    /// Shows a line.
+    pub(crate) fn show(&mut self, line: &Line) {
+        let text = self.0.show(line);
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes()); // the work goes on without anybody watching
+    }
+}
+
+/// Returns the error that a line tells of.
+pub(crate) fn failure(line: &Line) -> Option<Failure> {
     let detail = line.error_detail.as_ref();
     let message = detail.map_or(line.error.as_str(), |detail| detail.message.as_str());
     if message.is_empty() {

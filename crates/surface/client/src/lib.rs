@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod archives;
 mod containers;
 mod endpoint;
 mod error;
@@ -25,7 +26,9 @@ mod request;
 mod system;
 mod tls;
 mod transport;
+mod upload;
 
+pub use archives::{CommitContainer, ImportImage};
 pub use containers::{AttachTo, ListContainers, LogQuery, RemoveContainer, Sizes, Waiting};
 pub use endpoint::Endpoint;
 pub use error::Error;

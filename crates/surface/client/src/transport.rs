@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::request::Request;
+use crate::upload;
 use crate::{ByteStream, Endpoint, Error, Hijacked, JsonLines, Tls};
 
 /// The API version that is spoken unless the engine says that it is too new for it.
@@ -191,7 +193,30 @@ impl Client {
         Ok(built)
     }
 
-    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
+    /// Sends a request whose body comes from a reader, on a connection of its own; returns the answer as it comes. The
+    /// answer may begin, and be an error, before all was sent.
+    pub(crate) async fn upload(
+        &self,
+        request: Request,
+        reader: impl io::Read + Send + 'static,
+    ) -> Result<ByteStream, Error> {
+        let what = request.what();
+        let broken = |source| Error::Broken { what: what.clone(), source: Box::new(source) };
+        let mut sender = self.open::<UnsyncBoxBody<Bytes, io::Error>>().await?;
+        let built = self.build(&request)?.map(|_| upload::body(reader));
+        let response = sender.send_request(built).await.map_err(broken)?;
+        if !response.status().is_success() {
+            return Err(engine_error(&what, response).await);
+        }
+        Ok(ByteStream::new(what, response.into_body()))
+    }
+
+    async fn open<B>(&self) -> Result<SendRequest<B>, Error>
+    where
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let endpoint = &self.shared.endpoint;
         let socket = Socket::connect(endpoint, self.shared.tls.as_ref())
             .await

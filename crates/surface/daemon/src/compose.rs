@@ -18,6 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Jobs on the disk that run at once.
 const DISK_JOBS: usize = 8;
 
+/// Archives that are written or read at once.
+const TRANSFER_JOBS: usize = 8;
+
 /// Layers that are unpacked at once.
 const UNPACK_JOBS: usize = 2;
 
@@ -101,7 +104,16 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
     };
     let containers =
         container::Service::open(settings(config, init_program), parts).await.map_err(Error::service)?;
-    Ok(api::State { containers, images, registry, events, network, disk, system })
+    Ok(api::State {
+        containers,
+        images,
+        registry,
+        events,
+        network,
+        disk,
+        transfers: Blocking::new(TRANSFER_JOBS),
+        system,
+    })
 }
 
 fn network_config(config: &Config) -> Result<NetworkConfig, Error> {

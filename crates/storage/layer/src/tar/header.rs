@@ -63,6 +63,12 @@ const USTAR_PREFIX: Range<usize> = 345..500;
 const STAR_PREFIX: Range<usize> = 345..476;
 const STAR_TRAILER: Range<usize> = 508..512;
 
+/// Tells from the first block of a file whether it is an archive: an entry, or the zeros that end an empty one.
+pub fn is_archive(start: &[u8]) -> bool {
+    let Some(block) = start.first_chunk::<BLOCK_BYTES>() else { return false };
+    block.iter().all(|byte| *byte == 0) || Header::parse(block).is_ok_and(|header| header.kind().is_ok())
+}
+
 impl<'a> Header<'a> {
     /// Reads a block that is not all zeros.
     pub(crate) fn parse(block: &'a [u8; BLOCK_BYTES]) -> Result<Self, Malformed> {

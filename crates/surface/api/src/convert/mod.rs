@@ -1,5 +1,7 @@
 //! Between wire types and domain types: plain functions, no IO.
 
+pub(crate) mod changes;
+pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod host;
 pub(crate) mod image;

@@ -28,3 +28,4 @@ mod ship;
 mod storage;
 mod tls;
 mod update;
+mod volumes;

@@ -106,6 +106,7 @@ impl Engine {
             rootfs: Rootfs::Directory { path: self.directory.join("rootfs") },
             network_namespace: false,
             seccomp: false,
+            sources: Vec::new(),
             open_stdin: false,
             stdin_once: false,
             log: Log::JsonFile {

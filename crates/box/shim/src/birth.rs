@@ -13,7 +13,7 @@ use runtime::{Created, Inputs, Lifetime, Running, Stdio, Target};
 use shimwire::{Create, Exec, Failed, Rootfs, Step, Timestamp};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -123,12 +123,13 @@ fn try_create(
 ) -> Result<Container, Error> {
     let network_namespace = announced(create.network_namespace, &mut fds, "a network namespace")?;
     let seccomp = announced(create.seccomp, &mut fds, "a seccomp program")?.map(read_all).transpose()?;
+    let (spec, _sources) = with_sources(create, &mut fds)?; // open until the mounts are made
     let output = Output::open(&create.log)?;
     control.listen(&create.run_directory)?;
     let rootfs = rootfs(&create.rootfs);
     let inputs =
         Inputs { id: create.id.clone(), rootfs, network_namespace, seccomp, lifetime: Lifetime::OfParent };
-    let plan = runtime::plan(&create.spec, &create.directory, inputs)?;
+    let plan = runtime::plan(&spec, &create.directory, inputs)?;
     let terminal = create.spec.process.as_ref().is_some_and(|process| process.terminal);
     let (stdio, ends) = stdio(terminal, create.open_stdin)?;
     let mut created = runtime::spawn(plan, stdio, &mut |step| steps.push(step_of(step)))?;
@@ -154,6 +155,23 @@ fn try_create(
         run_directory: create.run_directory.clone(),
         steps: Vec::new(),
     })
+}
+
+/// Returns the specification with the sources that came as descriptors, and these.
+fn with_sources(
+    create: &Create,
+    fds: &mut std::vec::IntoIter<OwnedFd>,
+) -> Result<(Spec, Vec<OwnedFd>), Error> {
+    let mut spec = create.spec.clone();
+    let mut open = Vec::new();
+    for target in &create.sources {
+        let source = fds.next().ok_or(Error::MissingDescriptor { what: "the source of a mount" })?;
+        for mount in spec.mounts.iter_mut().filter(|mount| mount.destination == *target) {
+            mount.source = Some(PathBuf::from(format!("/proc/self/fd/{}", source.as_raw_fd())));
+        }
+        open.push(source);
+    }
+    Ok((spec, open))
 }
 
 /// Starts a further process in the container.

@@ -56,6 +56,8 @@ pub(crate) struct Actor {
     /// The supervisor of the last run: acknowledged, and perhaps not gone yet.
     departing: Option<mpsc::Receiver<Report>>,
     replies: HashMap<Token, Waiting>,
+    /// Volumes that are marked for removal together with the record.
+    doomed: Vec<volume::Record>,
     last_token: u64,
     waiters: Vec<(WaitCondition, oneshot::Sender<WaitResult>)>,
     timers: HashMap<Timer, Instant>,
@@ -135,6 +137,7 @@ pub(crate) fn spawn(
         reports: None,
         departing: None,
         replies: HashMap::new(),
+        doomed: Vec::new(),
         last_token: 0,
         waiters: Vec::new(),
         timers: HashMap::new(),
@@ -253,7 +256,7 @@ impl Actor {
                     Ask::Kill { signal } => Event::Kill { token, signal },
                     Ask::Pause => Event::Pause { token },
                     Ask::Unpause => Event::Unpause { token },
-                    Ask::Remove { force } => Event::Remove { token, force },
+                    Ask::Remove { force, .. } => Event::Remove { token, force },
                 };
                 self.handle(event).await;
             }
@@ -357,7 +360,7 @@ fn view(
         driver: record.driver.clone(),
         rootfs: crate::view::RootfsView::of(rootfs),
         paths: birth::paths(record, &directory),
-        mounts: crate::view::mounts(&record.host),
+        mounts: crate::view::mounts(&record.host, &context.settings.data_root.join("volumes")),
         endpoint: live.endpoint,
         ports: live.ports,
         exec_ids: live.exec_ids,

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 use store::Store;
+use volume::Volumes;
 
 /// What the operator can choose.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub struct Parts {
     pub images: Images,
     /// Root file systems.
     pub snapshots: Arc<dyn Snapshotter>,
+    /// Volumes.
+    pub volumes: Volumes,
     /// The network.
     pub network: Network,
     /// Supervisors.

@@ -114,6 +114,9 @@ pub enum Error {
         /// What and why.
         message: String,
     },
+    /// A volume.
+    #[error(transparent)]
+    Volume(#[from] volume::Error),
     /// The log driver keeps nothing that could be read.
     #[error("configured logging driver does not support reading")]
     NoLog,
@@ -327,6 +330,7 @@ impl Fault for Error {
             Self::Image(source) => source.kind(),
             Self::Snapshot(source) => source.kind(),
             Self::Store(source) => source.kind(),
+            Self::Volume(source) => source.kind(),
             Self::Network(source) => source.kind(),
             Self::Launch(source) => source.kind(),
             Self::Cgroup(source) => source.kind(),
@@ -348,6 +352,7 @@ impl Fault for Error {
             Self::Image(source) => source.hint(),
             Self::Snapshot(source) => source.hint(),
             Self::Store(source) => source.hint(),
+            Self::Volume(source) => source.hint(),
             Self::Network(source) => source.hint(),
             Self::Launch(source) => source.hint(),
             Self::Cgroup(source) => source.hint(),

@@ -57,6 +57,7 @@ mod seccomp_programs;
 mod shm;
 mod timeline;
 mod update;
+mod volumes;
 
 mod error;
 

@@ -127,6 +127,7 @@ fn matches_surroundings(view: &ContainerView, filters: &Filters) -> bool {
         || view.mounts.iter().any(|mount| {
             filters.matches_exactly("volume", &mount.destination)
                 || filters.matches_exactly("volume", &mount.source)
+                || (!mount.name.is_empty() && filters.matches_exactly("volume", &mount.name))
         });
     let exposed = |port: &String| filters.get("expose").any(|wanted| port_matches(wanted, port));
     let expose = !filters.contains("expose") || view.config.exposed_ports.iter().any(exposed);

@@ -67,6 +67,8 @@ pub(crate) struct Input<'a> {
     pub(crate) birth: Option<&'a Path>,
     /// What is bound at /dev/shm, if it is not an own tmpfs.
     pub(crate) shm: Option<&'a Path>,
+    /// Where volumes lie, by name.
+    pub(crate) volumes: &'a BTreeMap<String, PathBuf>,
     /// Namespaces of others.
     pub(crate) joined: Joined,
 }

@@ -31,6 +31,8 @@ pub struct Update {
 pub struct RemoveOptions {
     /// A running container is killed first.
     pub force: bool,
+    /// Its anonymous volumes go with it.
+    pub volumes: bool,
 }
 
 /// What a waiter waits for.

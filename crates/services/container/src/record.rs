@@ -111,14 +111,42 @@ pub(crate) fn put(
     }
 }
 
-/// Removes a record.
+/// Writes the record of a new container together with those of the volumes that were made for it.
 ///
 /// # Errors
 /// Those of the database.
-pub(crate) fn delete(store: &store::Store, id: &str, durability: Durability) -> Result<(), store::Error> {
+pub(crate) fn put_new(
+    store: &store::Store,
+    record: &Record,
+    volumes: &[volume::Record],
+) -> Result<(), store::Error> {
+    // A volume outlives a container with `--rm`, if it has a name.
+    if volumes.is_empty() {
+        return put(store, &record.id, &record.to_json(), record.durability());
+    }
+    store.write(|tx| {
+        volumes.iter().try_for_each(|volume| volume::put(tx, volume))?;
+        tx.put(KIND, &record.id, VERSION, &record.to_json())
+    })
+}
+
+/// Removes a record, and marks the volumes that go with it.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) fn delete(
+    store: &store::Store,
+    id: &str,
+    volumes: &[volume::Record],
+    durability: Durability,
+) -> Result<(), store::Error> {
+    let delete = |tx: &store::Tx<'_>| -> Result<(), store::Error> {
+        tx.delete(KIND, id)?;
+        volumes.iter().try_for_each(|volume| volume::put_removing(tx, volume))
+    };
     match durability {
-        Durability::Durable => store.delete(KIND, id).map(drop),
-        Durability::Relaxed => store.write_relaxed(|tx| tx.delete(KIND, id)).map(drop),
+        Durability::Durable => store.write(delete),
+        Durability::Relaxed => store.write_relaxed(delete),
     }
 }
 
@@ -143,6 +171,8 @@ pub(crate) mod testing {
             create_source: true,
             from_volume_flag: true,
             mode: "ro".into(),
+            read_only_depth: crate::spec::ReadOnlyDepth::WherePossible,
+            is_inherited: false,
         }];
         Record {
             id: "a".repeat(64),

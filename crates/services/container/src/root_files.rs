@@ -102,7 +102,30 @@ fn read(layers: &[OwnedFd], path: &Path) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
+/// Opens a directory of a container's tree: its parts from the top one to the bottom one; none if there is no directory.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn directory(rootfs: &Rootfs, path: &Path) -> Result<Vec<OwnedFd>, Error> {
+    let mut roots = Vec::new();
+    for layer in rootfs.parts() {
+        roots.push(sys::fs::open_directory(layer)?);
+    }
+    match walk(&roots, path)? {
+        Some(Step::Directory(parts)) => Ok(parts),
+        Some(Step::Nothing | Step::Link(_) | Step::File(_)) | None => Ok(Vec::new()),
+    }
+}
+
 fn find(layers: &[OwnedFd], path: &Path) -> Result<Option<File>, Error> {
+    match walk(layers, path)? {
+        Some(Step::File(file)) => Ok(Some(file)),
+        Some(Step::Nothing | Step::Link(_) | Step::Directory(_)) | None => Ok(None),
+    }
+}
+
+/// Follows a path to a file or a directory; none if it leads nowhere.
+fn walk(layers: &[OwnedFd], path: &Path) -> Result<Option<Step>, Error> {
     let mut todo = components(path);
     // The directory that we are in: one part in each layer that has it, from the top down.
     let mut stack: Vec<Vec<OwnedFd>> = vec![copies(layers)?];
@@ -130,10 +153,10 @@ fn find(layers: &[OwnedFd], path: &Path) -> Result<Option<File>, Error> {
                     todo.push_front(component);
                 }
             }
-            Step::File(file) => return Ok(todo.is_empty().then_some(file)),
+            Step::File(file) => return Ok(todo.is_empty().then_some(Step::File(file))),
         }
     }
-    Ok(None)
+    Ok(stack.pop().map(Step::Directory))
 }
 
 fn components(path: &Path) -> VecDeque<OsString> {

@@ -206,7 +206,7 @@ impl Service {
                 None => return Err(error),
             },
         };
-        shared.ask(Ask::Remove { force: options.force }, name).await
+        shared.ask(Ask::Remove { force: options.force, volumes: options.volumes }, name).await
     }
 
     /// Sets up a wait: what happens from now on counts.

@@ -62,7 +62,7 @@ pub(crate) enum Ask {
     Kill { signal: i32 },
     Pause,
     Unpause,
-    Remove { force: bool },
+    Remove { force: bool, volumes: bool },
 }
 
 impl Ask {

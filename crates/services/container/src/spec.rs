@@ -6,7 +6,7 @@ use refs::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A request to create a container.
 #[derive(Debug, Clone)]
@@ -95,8 +95,14 @@ pub struct HostConfig {
     pub auto_remove: bool,
     /// What happens when it ends.
     pub restart: RestartPolicy,
-    /// Bind mounts and tmpfs.
+    /// Bind mounts, volumes and tmpfs; after the creation also those that the image and other containers bring.
     pub mounts: Vec<Mount>,
+    /// Containers whose mounts this one has too: `name[:ro|rw]`.
+    #[serde(default)]
+    pub volumes_from: Vec<String>,
+    /// The driver of volumes that name none; empty for `local`.
+    #[serde(default)]
+    pub volume_driver: String,
     /// The root file system is read-only.
     pub read_only: bool,
     /// An init process of ours is PID 1.
@@ -211,7 +217,15 @@ pub enum Mount {
         from_volume_flag: bool,
         /// The mode part of `-v` as the user wrote it (`ro`, `z`, …).
         mode: String,
+        /// What is said of the mounts below a read-only source.
+        #[serde(default)]
+        read_only_depth: ReadOnlyDepth,
+        /// It came with `--volumes-from`: the other container's settings show it.
+        #[serde(default)]
+        is_inherited: bool,
     },
+    /// A volume.
+    Volume(VolumeMount),
     /// A tmpfs.
     Tmpfs {
         /// Absolute path in the container.
@@ -221,6 +235,71 @@ pub enum Mount {
         /// Whether it came from `--tmpfs` or from `--mount`.
         from_tmpfs_flag: bool,
     },
+}
+
+impl Mount {
+    /// Returns where it is in the container.
+    pub fn target(&self) -> &Path {
+        match self {
+            Self::Bind { target, .. } | Self::Tmpfs { target, .. } => target,
+            Self::Volume(volume) => &volume.target,
+        }
+    }
+}
+
+/// What read-only means for mounts below.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadOnlyDepth {
+    /// They are read-only too, where the kernel can do that.
+    #[default]
+    WherePossible,
+    /// They stay writable.
+    Single,
+    /// They are read-only too, or there is no container.
+    Forced,
+}
+
+/// A volume in a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeMount {
+    /// The name; empty in a request for an anonymous one.
+    pub name: String,
+    /// Nobody gave it a name.
+    pub is_anonymous: bool,
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// Not writable.
+    pub read_only: bool,
+    /// The image's content is not copied into it.
+    pub no_copy: bool,
+    /// What of it is mounted; empty for all.
+    pub subpath: String,
+    /// The driver; empty for `local`.
+    pub driver: String,
+    /// Options of the driver, for a volume that is made.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Labels, for a volume that is made.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// The mode part of `-v` as the user wrote it.
+    pub mode: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a mount of a volume comes from: decides where inspect shows it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// `-v name:/path`.
+    #[default]
+    Flag,
+    /// `--mount`.
+    Long,
+    /// `VOLUME` of the image, or `-v /path`.
+    Declared,
+    /// `--volumes-from`.
+    Inherited,
 }
 
 /// Which system calls are permitted.
@@ -383,6 +462,8 @@ pub(crate) mod testing {
             auto_remove: false,
             restart: RestartPolicy::No,
             mounts: Vec::new(),
+            volumes_from: Vec::new(),
+            volume_driver: String::new(),
             read_only: false,
             init: false,
             privileged: false,

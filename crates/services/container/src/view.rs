@@ -1,11 +1,11 @@
 //! What callers see of containers: immutable snapshots, published by the actors.
 
 pub use crate::health::{Health, HealthStatus, ProbeResult};
-use crate::spec::{Config, HostConfig, ImageRef, Mount};
+use crate::spec::{Config, HostConfig, ImageRef, Mount, Origin};
 use network::EndpointView;
 use refs::{ContainerId, ExecId, Timestamp};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A container as it stands.
@@ -152,8 +152,12 @@ pub struct PathsView {
 /// Something that the user mounted; tmpfs of `--tmpfs` are not among them, as with Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountView {
-    /// `bind` or `tmpfs`.
+    /// `bind`, `volume` or `tmpfs`.
     pub kind: &'static str,
+    /// The volume's name; else empty.
+    pub name: String,
+    /// The volume's driver; else empty.
+    pub driver: String,
     /// Path on the host.
     pub source: String,
     /// Path in the container.
@@ -166,20 +170,39 @@ pub struct MountView {
     pub propagation: String,
 }
 
-/// Returns what inspect shows of the mounts that the user asked for.
-pub(crate) fn mounts(host: &HostConfig) -> Vec<MountView> {
+/// Returns what inspect shows of the mounts; `volumes` is where volumes lie.
+pub(crate) fn mounts(host: &HostConfig, volumes: &Path) -> Vec<MountView> {
     let view = |mount: &Mount| match mount {
         Mount::Bind { source, target, read_only, propagation, mode, .. } => Some(MountView {
             kind: "bind",
+            name: String::new(),
+            driver: String::new(),
             source: source.display().to_string(),
             destination: target.display().to_string(),
             mode: mode.clone(),
             writable: !read_only,
             propagation: if propagation.is_empty() { "rprivate".to_owned() } else { propagation.clone() },
         }),
+        Mount::Volume(volume) => Some(MountView {
+            kind: "volume",
+            name: volume.name.clone(),
+            driver: if volume.driver.is_empty() { "local".to_owned() } else { volume.driver.clone() },
+            source: volumes.join(&volume.name).join("_data").display().to_string(),
+            destination: volume.target.display().to_string(),
+            // Docker's default for volumes that are named, without meaning where there is no SELinux.
+            mode: match (volume.origin, volume.mode.as_str()) {
+                (Origin::Declared, _) => String::new(),
+                (_, "") => "z".to_owned(),
+                (_, mode) => mode.to_owned(),
+            },
+            writable: !volume.read_only,
+            propagation: String::new(),
+        }),
         Mount::Tmpfs { from_tmpfs_flag: true, .. } => None,
         Mount::Tmpfs { target, options, .. } => Some(MountView {
             kind: "tmpfs",
+            name: String::new(),
+            driver: String::new(),
             source: String::new(),
             destination: target.display().to_string(),
             mode: String::new(),

@@ -97,12 +97,7 @@ pub(crate) async fn create(state: &State, call: Call) -> Reply {
     }
     let body = ContainerCreate::parse(&bytes).map_err(|error| request::json_error(&error))?;
     let spec = create::create_spec(call.query.get("name"), call.query.get("platform"), body)?;
-    let (name, mounts) = (spec.config.image.clone(), spec.host.mounts.clone());
-    let mut created = state.containers.create(spec).await?;
-    let images = state.images.clone();
-    if let Ok(image) = state.disk.run(move || images.resolve(&name)).await {
-        created.warnings.extend(crate::images::warnings(&image, &mounts));
-    }
+    let created = state.containers.create(spec).await?;
     let answer = Created { id: created.id.as_str().to_owned(), warnings: Some(created.warnings) };
     Ok(respond::json(StatusCode::CREATED, &answer))
 }
@@ -307,8 +302,8 @@ pub(crate) async fn remove(state: &State, name: &str, call: &Call) -> Reply {
     if call.query.flag("link") {
         return Err(Error::UnsupportedFeature("removing links").into());
     }
-    // `v` removes anonymous volumes: there are none.
-    state.containers.remove(name, RemoveOptions { force: call.query.flag("force") }).await?;
+    let options = RemoveOptions { force: call.query.flag("force"), volumes: call.query.flag("v") };
+    state.containers.remove(name, options).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 

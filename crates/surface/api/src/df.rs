@@ -47,6 +47,10 @@ pub(crate) async fn disk_usage(state: &State, call: &Call) -> Reply {
         true => Some(containers::summaries(state, &views, containers::Sizes::Counted).await?),
         false => None,
     };
+    let volumes = match wanted.volumes {
+        true => Some(crate::volumes::with_usage(state).await?),
+        false => None,
+    };
     let (store, root) = (state.images.clone(), state.system.data_root.clone());
     let (layers_size, account) = state
         .disk
@@ -67,7 +71,7 @@ pub(crate) async fn disk_usage(state: &State, call: &Call) -> Reply {
         layers_size: if wanted.images { crate::convert::inspect::bytes(layers_size) } else { 0 },
         images,
         containers,
-        volumes: wanted.volumes.then(Vec::new),
+        volumes,
         build_cache: wanted.build_cache.then(Vec::new),
         data_root: Some(shares.collect()),
     })

@@ -6,6 +6,7 @@ use crate::respond::{self, Body, Reply};
 use crate::route::{ContainerVerb as Verb, Route, Target, Unroutable, route};
 use crate::{
     Server, State, archives, check, commit, containers, df, events, exec, images, networks, pull, system,
+    volumes,
 };
 use error::Kind;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -76,8 +77,13 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::ImageRemove(name) => images::remove(state, name, &call).await,
         Target::NetworkList => networks::list(state, &call).await,
         Target::NetworkInspect(name) => networks::inspect(state, &name).await,
-        Target::VolumeList => respond::ok(&wire::other::VolumeList { volumes: Vec::new(), warnings: None }),
-        Target::VolumeInspect(name) => Err(Error::NotFound(wire::text::no_such_volume(&name)).into()),
+        Target::VolumeList => volumes::list(state, &call).await,
+        Target::VolumeCreate => volumes::create(state, call).await,
+        Target::VolumePrune => volumes::prune(state, &call).await,
+        Target::VolumeInspect(name) => volumes::inspect(state, name).await,
+        Target::VolumeRemove(name) => volumes::remove(state, name, &call).await,
+        Target::VolumeRename(name) => volumes::rename(state, name, &call).await,
+        Target::VolumeUsage(name) => volumes::usage(state, name).await,
         Target::PluginList => respond::ok(&[(); 0]),
         Target::PluginInspect(name) => Err(Error::NotFound(wire::text::no_such_plugin(&name)).into()),
         Target::Swarm => Err(Error::NotInSwarm.into()),

@@ -2,14 +2,12 @@
 
 use crate::State;
 use crate::convert::image as to_wire;
-use crate::convert::mounts::is_target;
 use crate::dispatch::Call;
 use crate::error::Error;
 use crate::image_filters::ImageFilters;
 use crate::respond::{self, Reply};
 use ::events::{Event, Events, Type};
 use container::options::ListOptions;
-use container::spec::Mount;
 use container::view::ContainerView;
 use error::Failure;
 use http::StatusCode;
@@ -215,19 +213,6 @@ fn shared_sizes(images: &Images, all: &[Image]) -> Result<HashMap<Digest, i64>, 
     Ok(all.iter().map(|image| (image.id.clone(), crate::convert::inspect::bytes(shared(image)))).collect())
 }
 
-/// Returns what an image asks for that this version does not do: warnings for a container that is made from it with these mounts.
-pub(crate) fn warnings(image: &Image, mounts: &[Mount]) -> Vec<String> {
-    let Some(config) = &image.config.config else { return Vec::new() };
-    let mut warnings = Vec::new();
-    let volumes = config.volumes.iter().flatten().map(|(path, _)| path);
-    for path in volumes.filter(|path| !is_target(path, mounts)) {
-        warnings.push(format!(
-            "The image declares the volume {path}. This version of naru keeps its content in the container, and removes it with the container."
-        ));
-    }
-    warnings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,25 +246,5 @@ mod tests {
         for name in ["busybox:1", "a/b:1", "abac", "BAD::"] {
             assert!(!is_named(&image, name), "{name}");
         }
-    }
-
-    #[test]
-    fn image_that_asks_for_more_gives_warnings() {
-        let config = r#"{"config":{"Volumes":{"/a":{},"/b":{}}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
-        let image = Image {
-            id: Digest::sha256([0; 32]),
-            config: std::sync::Arc::new(serde_json::from_str(config).unwrap()),
-            layers: Vec::new(),
-            manifest: None,
-            size_bytes: 0,
-            tags: Vec::new(),
-            digests: Vec::new(),
-            registered_ns: 0,
-            tagged_ns: None,
-        };
-        let mounts = [Mount::Tmpfs { target: "/a".into(), options: String::new(), from_tmpfs_flag: true }];
-        let texts = warnings(&image, &mounts);
-        assert_eq!(texts.len(), 1, "{texts:?}");
-        assert!(texts[0].contains("/b"), "{texts:?}");
     }
 }

@@ -32,6 +32,7 @@ mod respond;
 mod route;
 mod serve;
 mod system;
+mod volumes;
 
 pub use error::Error;
 pub use host::System;
@@ -49,6 +50,8 @@ pub struct State {
     pub registry: registry::Registry,
     /// Events.
     pub events: ::events::Events,
+    /// Volumes.
+    pub volumes: volume::Volumes,
     /// Networks.
     pub network: network::Network,
     /// Where blocking work on images is done.

@@ -37,6 +37,7 @@ mod tag;
 mod top;
 mod update;
 mod version;
+mod volume;
 mod wait;
 
 use crate::command::{Entry, Menu};
@@ -85,6 +86,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("unpause", &each::UNPAUSE),
         Entry::command("update", &update::UPDATE),
         Entry::command("version", &version::VERSION),
+        Entry::menu("volume", &volume::MENU),
         Entry::command("wait", &wait::WAIT),
     ],
 };
@@ -152,7 +154,6 @@ const SYSTEM: Menu = Menu {
 
 const BUILD: &str = "images cannot be built yet";
 const SWARM: &str = "there are no clusters yet";
-const VOLUME: &str = "volumes do not exist yet";
 const NETWORK: &str = "networks of your own do not exist yet";
 const LOGIN: &str = "it does not exist yet; `naru pull` uses the logins in ~/.docker/config.json";
 
@@ -182,7 +183,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("stack", SWARM),
     ("swarm", SWARM),
     ("trust", "content trust does not exist"),
-    ("volume", VOLUME),
 ];
 
 const TLS: &str = "TLS without verification helps nobody; use --tlsverify";

@@ -116,7 +116,7 @@ Options:
         ] {
             assert!(shown.contains(line), "{shown}");
         }
-        for missing in ["build", "swarm", "volume"] {
+        for missing in ["build", "swarm", "plugin"] {
             assert!(
                 !shown.contains(&format!("\n  {missing} ")),
                 "{missing} is not there and must not be listed"

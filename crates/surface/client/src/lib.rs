@@ -27,6 +27,7 @@ mod system;
 mod tls;
 mod transport;
 mod upload;
+mod volumes;
 
 pub use archives::{CommitContainer, ImportImage};
 pub use containers::{AttachTo, ListContainers, LogQuery, RemoveContainer, Sizes, Waiting};

@@ -86,6 +86,13 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
             .map_err(Error::service)?;
     let network = network::Network::open(network_config(config)?, store.clone(), Blocking::new(NETWORK_JOBS))
         .map_err(Error::service)?;
+    let volumes = volume::Volumes::open(
+        &config.data_root.join("volumes"),
+        store.clone(),
+        Arc::clone(images.trash()),
+        events.clone(),
+    )
+    .map_err(Error::service)?;
     let launcher =
         launch::Launcher::new(&programs::find("naru-run")?, &config.exec_root).map_err(Error::service)?;
     let registry =
@@ -96,6 +103,7 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
         store,
         images: images.clone(),
         snapshots,
+        volumes: volumes.clone(),
         network: network.clone(),
         launcher,
         events: events.clone(),
@@ -109,6 +117,7 @@ async fn build(config: &Config, cgroups: Cgroups) -> Result<api::State, Error> {
         images,
         registry,
         events,
+        volumes,
         network,
         disk,
         transfers: Blocking::new(TRANSFER_JOBS),

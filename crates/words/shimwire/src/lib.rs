@@ -168,6 +168,9 @@ pub struct Create {
     pub network_namespace: bool,
     /// The announcement of the seccomp program's descriptor.
     pub seccomp: bool,
+    /// Targets of mounts whose sources follow as descriptors, in this order.
+    #[serde(default)]
+    pub sources: Vec<PathBuf>,
     /// Whether standard input is open at all (`-i`); else it is /dev/null.
     pub open_stdin: bool,
     /// Whether standard input closes when the first attached client leaves.

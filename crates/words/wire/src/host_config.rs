@@ -338,7 +338,7 @@ pub struct Mount {
     pub bind_options: Option<BindOptions>,
     /// For volumes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub volume_options: Option<serde_json::Value>,
+    pub volume_options: Option<crate::volume::VolumeOptions>,
     /// For images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_options: Option<serde_json::Value>,

@@ -22,6 +22,7 @@ pub mod stats;
 pub mod system;
 pub mod text;
 pub mod version;
+pub mod volume;
 
 use serde::{Deserialize, Serialize};
 

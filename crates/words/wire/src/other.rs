@@ -2,16 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to `GET /volumes`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct VolumeList {
-    /// The volumes.
-    pub volumes: Vec<serde_json::Value>,
-    /// What went wrong with drivers.
-    pub warnings: Option<Vec<String>>,
-}
-
 /// The answer to a prune request of any kind; members of other kinds are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -331,7 +331,7 @@ pub struct DiskUsage {
     pub containers: Option<Vec<ContainerSummary>>,
     /// Volumes.
     #[serde(default)]
-    pub volumes: Option<Vec<serde_json::Value>>,
+    pub volumes: Option<Vec<crate::volume::Volume>>,
     /// The build cache.
     #[serde(default)]
     pub build_cache: Option<Vec<serde_json::Value>>,

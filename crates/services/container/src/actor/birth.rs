@@ -15,6 +15,7 @@ use crate::spec::{IpcMode, Mount, NamespaceMode, NetworkMode};
 use crate::timeline::{Begun, Timeline};
 use crate::user::Identity;
 use crate::view::{PathsView, Status};
+use crate::volumes::{self, Sources};
 use launch::Shim;
 use network::{EndpointView, Namespace};
 use refs::ContainerId;
@@ -40,6 +41,7 @@ struct Prepared {
     identity: Identity,
     devices: Vec<HostDevice>,
     seccomp: Option<Arc<OwnedFd>>,
+    volumes: Sources,
 }
 
 /// What belongs to other containers whose namespaces are joined.
@@ -85,6 +87,7 @@ impl Actor {
         let (prepared, namespace, shim) =
             tokio::join!(self.prepare(), self.take_namespace(), self.start_supervisor());
         let (prepared, namespace, shim) = (prepared?, namespace?, shim?);
+        volumes::publish_mounts(&self.context, &self.record);
 
         let begun = Begun::now();
         let joined = match &others.network {
@@ -94,6 +97,7 @@ impl Actor {
         let mut fds: Vec<BorrowedFd<'_>> = Vec::new();
         fds.extend(joined);
         fds.extend(prepared.seccomp.as_ref().map(|program| program.as_fd()));
+        fds.extend(prepared.volumes.open.iter().map(|(_, place)| place.as_fd()));
         fds.extend(clients.iter().map(|(_, socket)| socket.as_fd()));
         let create = self.create_request(&prepared, &others, joined.is_some(), &clients)?;
         self.timeline.end(begun, "build specification", "");
@@ -256,6 +260,7 @@ impl Actor {
             etc: EtcFiles { hosts: &etc.hosts, hostname: &etc.hostname, resolv_conf: &etc.resolv_conf },
             birth: record.shows_birth().then_some(birth.as_path()),
             shm: shm.map(PathBuf::as_path),
+            volumes: &prepared.volumes.paths,
             joined: others.joined.clone(),
         });
         let rootfs = match &prepared.rootfs {
@@ -272,6 +277,7 @@ impl Actor {
             rootfs,
             network_namespace,
             seccomp: prepared.seccomp.is_some(),
+            sources: prepared.volumes.open.iter().map(|(target, _)| target.clone()).collect(),
             open_stdin: record.config.open_stdin,
             stdin_once: record.config.stdin_once,
             log: self.supervisors_log()?,
@@ -301,6 +307,7 @@ fn prepare(context: &Context, record: &Record, directory: &Path) -> Result<Prepa
             check_source(source, *create_source)?;
         }
     }
+    let volumes = volumes::mount(context, record, &rootfs)?;
     let identity = context.users.identity(&rootfs, &record.config.user, &host.group_add)?;
     let devices = if host.privileged { crate::devices::all()? } else { crate::devices::find(&host.devices)? };
     let capabilities = oci_spec::bounding(host, context.facts.capabilities);
@@ -321,7 +328,7 @@ fn prepare(context: &Context, record: &Record, directory: &Path) -> Result<Prepa
         let isolated = host.network != NetworkMode::Host;
         write(&paths.resolv_conf, etc_files::resolv_conf(host, &context.resolver(), &of_host, isolated))?;
     }
-    Ok(Prepared { rootfs, identity, devices, seccomp })
+    Ok(Prepared { rootfs, identity, devices, seccomp, volumes })
 }
 
 /// Makes sure that the source of a bind mount is there.

@@ -6,6 +6,7 @@ use crate::context::now;
 use crate::machine::{Action, Event, Fact, StartFailure, Token};
 use crate::options::WaitCondition;
 use crate::record::{self, Durability};
+use crate::shared::Ask;
 use crate::spec::{IpcMode, RestartPolicy};
 use crate::timeline::Begun;
 use crate::view::WaitResult;
@@ -229,12 +230,30 @@ impl Actor {
         if let Some(endpoint) = self.endpoint.take() {
             self.publish_network("disconnect", &endpoint);
         }
+        self.unmount_volumes().await;
         if self.record.host.ipc == IpcMode::Shareable {
             let path = crate::shm::path(&self.shared.directory);
             if let Err(error) = crate::shm::unmount(&path) {
                 tracing::warn!(container = %self.shared.id, error = %error::chain(&error), "shared memory stays mounted");
             }
         }
+    }
+
+    async fn unmount_volumes(&self) {
+        if crate::volumes::of(&self.record.host).next().is_some() {
+            let (context, record) = (Arc::clone(&self.context), self.record.clone());
+            self.context.parts.disk.run(move || crate::volumes::unmount(&context, &record)).await;
+        }
+    }
+
+    /// Returns the volumes that go with the container: with `--rm`, or if whoever removes it says so.
+    fn volumes_to_remove(&self) -> Vec<volume::Record> {
+        let is_asked =
+            self.replies.values().any(|waiting| matches!(waiting.ask, Ask::Remove { volumes: true, .. }));
+        if !is_asked && !self.record.host.auto_remove {
+            return Vec::new();
+        }
+        self.context.parts.volumes.own_anonymous(&crate::volumes::names(&self.record.host), &self.record.id)
     }
 
     pub(super) fn publish_network(&self, action: &str, endpoint: &network::EndpointView) {
@@ -284,9 +303,12 @@ impl Actor {
     async fn forget(&mut self) -> Event {
         let (context, id, durability) =
             (Arc::clone(&self.context), self.record.id.clone(), self.record.durability());
-        let delete = move || record::delete(&context.parts.store, &id, durability);
+        let doomed = self.volumes_to_remove();
+        let marked = doomed.clone();
+        let delete = move || record::delete(&context.parts.store, &id, &marked, durability);
         match self.context.parts.disk.run(delete).await {
             Ok(()) => {
+                self.doomed = doomed;
                 self.context.index_mut().remove(&self.shared.id);
                 Event::Forgotten
             }
@@ -313,7 +335,10 @@ impl Actor {
         self.drain_log().await;
         let context = Arc::clone(&self.context);
         let (id, directory) = (self.shared.id.clone(), self.shared.directory.clone());
+        let doomed = std::mem::take(&mut self.doomed);
         let remove = move || -> Result<(), Error> {
+            context.parts.volumes.finish_removal(&doomed);
+            context.parts.volumes.release_all(id.as_str());
             context.parts.snapshots.remove(id.as_str())?;
             remove_directory(&directory)
         };

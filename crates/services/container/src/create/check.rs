@@ -184,7 +184,7 @@ fn check_sysctls(host: &HostConfig) -> Result<(), Error> {
 fn check_mounts(host: &HostConfig) -> Result<(), Error> {
     let mut targets: BTreeSet<&Path> = BTreeSet::new();
     for mount in &host.mounts {
-        let (Mount::Bind { target, .. } | Mount::Tmpfs { target, .. }) = mount;
+        let target = mount.target();
         if !target.is_absolute() {
             return Err(Error::invalid(format!(
                 "invalid mount path: '{}' mount path must be absolute",

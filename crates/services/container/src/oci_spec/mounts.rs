@@ -1,9 +1,9 @@
 //! What is mounted in a container, and what of it is hidden.
 
 use super::{BIRTH_TARGET, INIT_TARGET, Input};
-use crate::spec::{IpcMode, Mount as Wanted};
+use crate::spec::{IpcMode, Mount as Wanted, ReadOnlyDepth};
 use oci::runtime::Mount;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Paths that a container cannot read unless it is privileged or asks for others.
@@ -29,7 +29,7 @@ pub const READONLY_PATHS: &[&str] =
 /// Returns the mounts in the order in which they are made: the system's, then by depth the user's and ours.
 pub(super) fn build(input: &Input<'_>) -> Vec<Mount> {
     let host = input.host;
-    let user: BTreeSet<&Path> = host.mounts.iter().map(target).collect();
+    let user: BTreeSet<&Path> = host.mounts.iter().map(Wanted::target).collect();
     let mut later: Vec<Mount> = Vec::new();
     later.extend(shm(input));
     let etc = input.etc;
@@ -53,16 +53,10 @@ pub(super) fn build(input: &Input<'_>) -> Vec<Mount> {
     };
     all.retain(|mount| !hides(mount));
     later.retain(|mount| !hides(mount));
-    later.extend(host.mounts.iter().map(wanted));
+    later.extend(host.mounts.iter().map(|mount| wanted(mount, input.volumes)));
     later.sort_by_key(|mount| mount.destination.components().count());
     all.extend(later);
     all
-}
-
-fn target(mount: &Wanted) -> &Path {
-    match mount {
-        Wanted::Bind { target, .. } | Wanted::Tmpfs { target, .. } => target,
-    }
 }
 
 fn system(input: &Input<'_>) -> Vec<Mount> {
@@ -101,18 +95,28 @@ fn shm(input: &Input<'_>) -> Option<Mount> {
     }
 }
 
-fn wanted(wanted: &Wanted) -> Mount {
+fn wanted(wanted: &Wanted, volumes: &BTreeMap<String, PathBuf>) -> Mount {
     match wanted {
-        Wanted::Bind { source, target, read_only, propagation, non_recursive, .. } => {
+        Wanted::Bind { source, target, read_only, propagation, non_recursive, read_only_depth, .. } => {
             let mut options = vec![if *non_recursive { "bind" } else { "rbind" }];
-            match (read_only, non_recursive) {
-                (true, true) => options.push("ro"),
+            match (read_only, non_recursive, read_only_depth) {
+                (true, true, _) | (true, false, ReadOnlyDepth::Single) => options.push("ro"),
                 // Docker since 25: read-only means the mounts below it too.
-                (true, false) => options.push("rro"),
-                (false, _) => {}
+                (true, false, ReadOnlyDepth::WherePossible | ReadOnlyDepth::Forced) => options.push("rro"),
+                (false, ..) => {}
             }
             options.push(if propagation.is_empty() { "rprivate" } else { propagation });
             mount(target, "bind", Some(source), &options)
+        }
+        Wanted::Volume(volume) => {
+            // One that is not known fails when its source is opened: by its name, not somewhere else.
+            let source =
+                volumes.get(&volume.name).cloned().unwrap_or_else(|| PathBuf::from("/dev/null/volume"));
+            let mut options = vec!["rbind", "rprivate"];
+            if volume.read_only {
+                options.push("rro");
+            }
+            mount(&volume.target, "bind", Some(&source), &options)
         }
         Wanted::Tmpfs { target, options, .. } => {
             let mut all = vec!["noexec", "nosuid", "nodev"];

@@ -35,6 +35,7 @@ fn built(config: &Config, host: &HostConfig, facts: &HostFacts, devices: &[HostD
         },
         birth: None,
         shm: None,
+        volumes: &BTreeMap::new(),
         joined: Joined::default(),
     })
 }
@@ -127,6 +128,8 @@ fn user_mounts_replace_ours_and_are_sorted_by_depth() {
         create_source: true,
         from_volume_flag: true,
         mode: String::new(),
+        read_only_depth: crate::spec::ReadOnlyDepth::WherePossible,
+        is_inherited: false,
     };
     let spec = plain(|_, host| {
         host.mounts = vec![

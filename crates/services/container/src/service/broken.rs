@@ -60,7 +60,8 @@ pub(super) async fn remove(context: &Arc<Context>, broken: &Broken) -> Result<()
     }
     let (shared, key) = (Arc::clone(context), broken.id.clone());
     let clear = move || -> Result<(), Error> {
-        record::delete(&shared.parts.store, &key, Durability::Durable)?;
+        record::delete(&shared.parts.store, &key, &[], Durability::Durable)?;
+        shared.parts.volumes.release_all(&key);
         let Some(id) = id else { return Ok(()) };
         shared.parts.snapshots.remove(id.as_str())?;
         let directory = shared.directory(&id);

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::record::{self, Record};
 use crate::spec::{Config, CreateSpec, HostConfig, ImageRef, Mount, NetworkMode};
 use crate::view::Created;
-use crate::{Error, create, happenings};
+use crate::{Error, create, happenings, volumes};
 use image::Image;
 use refs::{ContainerId, Platform};
 use snapshot::Rootfs;
@@ -37,13 +37,17 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
     let of_image = image.config.config.clone().unwrap_or_default();
     let mut config = create::merge(config, &of_image);
     let command = create::command(&config)?;
-    let warnings = create::check(&config, &mut host, &context.facts)?;
+    volumes::inherit(context, &mut host)?;
+    volumes::declare(&config, &mut host)?;
+    let mut warnings = create::check(&config, &mut host, &context.facts)?;
+    warnings.extend(missing_sources(&host));
     let id = new_id()?;
     create::log(&host.log, &config, id.as_str(), &context.directory(&id))?;
     check_others(context, &host)?;
     set_hostname(context, &mut config, &host, &id);
 
     let reserved = Reserved::take(context, wanted_name, &id)?;
+    let (host, volumes) = reserve_volumes(context, &id, host).await?;
     let record = Record {
         id: id.to_string(),
         name: reserved.name.clone(),
@@ -57,10 +61,11 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
         health: None,
         limits_pending: false,
     };
-    let rootfs = store(context, &record, &image).await?;
+    let (rootfs, volumes) = store(context, &record, &image, volumes).await?;
     drop(lease);
     let shared = actor::spawn(context, record, rootfs, None)?;
     reserved.keep();
+    volumes.keep();
     happenings::publish(context, &shared.view(), "create", []);
     Ok(Created { id, warnings })
 }
@@ -79,6 +84,31 @@ fn complete(context: &Context, host: &mut HostConfig) {
             host.log.options.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
+}
+
+/// Says which directories of the host will be made, because the user named them with `-v` and they are not there.
+fn missing_sources(host: &HostConfig) -> Vec<String> {
+    let missing = |mount: &Mount| match mount {
+        Mount::Bind { source, create_source: true, is_inherited: false, .. } if !source.exists() => {
+            Some(format!("bind source path does not exist and is made as a directory: {}", source.display()))
+        }
+        Mount::Bind { .. } | Mount::Volume(_) | Mount::Tmpfs { .. } => None,
+    };
+    host.mounts.iter().filter_map(missing).collect()
+}
+
+/// Finds or makes the container's volumes; the mounts name them then.
+async fn reserve_volumes(
+    context: &Arc<Context>,
+    id: &ContainerId,
+    mut host: HostConfig,
+) -> Result<(HostConfig, volumes::Reserved), Error> {
+    let (all, id) = (context.parts.volumes.clone(), id.clone());
+    let reserve = move || -> Result<_, Error> {
+        let reserved = volumes::Reserved::take(&all, &id, &mut host)?;
+        Ok((host, reserved))
+    };
+    context.parts.disk.run(reserve).await
 }
 
 /// Checks what lies outside of the request: other containers, sources of bind mounts.
@@ -109,24 +139,38 @@ fn set_hostname(context: &Context, config: &mut Config, host: &HostConfig, id: &
 }
 
 /// Makes the root file system and the data directory, then the record: what is not recorded belongs to nobody.
-async fn store(context: &Arc<Context>, record: &Record, image: &Image) -> Result<Rootfs, Error> {
+async fn store(
+    context: &Arc<Context>,
+    record: &Record,
+    image: &Image,
+    volumes: volumes::Reserved,
+) -> Result<(Rootfs, volumes::Reserved), Error> {
     let (shared_context, record, layers) = (Arc::clone(context), record.clone(), image.layers.clone());
-    let make = move || -> Result<Rootfs, Error> {
+    let make = move || -> Result<(Rootfs, volumes::Reserved), Error> {
         let context = &shared_context;
         let id = ContainerId::parse(&record.id)?;
         let rootfs = context.parts.snapshots.prepare(&record.id, &layers)?;
         let directory = context.directory(&id);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-        let stored = made.map_err(Error::file("create", &directory)).and_then(|()| {
-            Ok(record::put(&context.parts.store, &record.id, &record.to_json(), record.durability())?)
-        });
+        let stored = made
+            .map_err(Error::file("create", &directory))
+            .and_then(|()| Ok(record::put_new(&context.parts.store, &record, &volumes.new)?));
         if let Err(error) = stored {
             // The first error counts; what stays is removed at the next start of the engine.
             let _ = context.parts.snapshots.remove(&record.id);
             let _ = fs::remove_dir_all(&directory);
             return Err(error);
         }
-        Ok(rootfs)
+        // The records are written: what fails from here on leaves a container that can be removed, or completes at its start.
+        context.crash.after("StoreContainer");
+        if let Err(error) = volumes::fill(&context.parts.volumes, &rootfs, &record.host) {
+            let _ = record::delete(&context.parts.store, &record.id, &volumes.new, record.durability());
+            context.parts.volumes.finish_removal(&volumes.new);
+            let _ = context.parts.snapshots.remove(&record.id);
+            let _ = fs::remove_dir_all(&directory);
+            return Err(error);
+        }
+        Ok((rootfs, volumes))
     };
     context.parts.disk.run(make).await
 }

@@ -43,6 +43,7 @@ pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
             }
         }
     }
+    adopt_volumes(context, &found).await;
     // Before anything starts: addresses of those that run must not be given to others.
     let mut live = live(&found);
     live.extend(broken::live(context));
@@ -59,11 +60,28 @@ pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Counts the volumes of running containers, and takes off what was mounted for others.
+async fn adopt_volumes(context: &Arc<Context>, found: &[(Record, Rootfs, Adopted)]) {
+    let volumes = context.parts.volumes.clone();
+    for (record, _, adopted) in found {
+        if matches!(adopted.found, Found::Running { .. }) {
+            for name in crate::volumes::names(&record.host) {
+                volumes.adopt(&name, &record.id);
+            }
+        }
+    }
+    // What a container that was set aside has mounted stays.
+    if context.broken().is_empty() {
+        context.parts.disk.run(move || volumes.unmount_unused()).await;
+    }
+}
+
 async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
     let shared = Arc::clone(context);
     let read = move || -> Result<Vec<(Record, Rootfs)>, Error> {
         let mut records = Vec::new();
         for stored in shared.parts.store.list(record::KIND)? {
+            crate::volumes::hold_all(&shared.parts.volumes, &stored)?;
             let record = match understand(&stored) {
                 Ok(record) => record,
                 Err(error) => {
@@ -80,7 +98,8 @@ async fn read(context: &Arc<Context>) -> Result<Vec<(Record, Rootfs)>, Error> {
                         name = record.name,
                         "container without a root file system is removed"
                     );
-                    record::delete(&shared.parts.store, &record.id, record.durability())?;
+                    record::delete(&shared.parts.store, &record.id, &[], record.durability())?;
+                    shared.parts.volumes.release_all(&record.id);
                 }
                 // The container stays; its start will say what is wrong.
                 Err(error) => {

@@ -139,10 +139,18 @@ impl Place {
             shm_size_bytes: 64 << 20,
         };
         let cgroups = cgroup::Cgroups::detect().unwrap();
+        let volumes = volume::Volumes::open(
+            &settings.data_root.join("volumes"),
+            store.clone(),
+            Arc::clone(images.trash()),
+            events.clone(),
+        )
+        .unwrap();
         let parts = Parts {
             store,
             images,
             snapshots: Arc::new(snapshots),
+            volumes,
             network,
             launcher,
             events: events.clone(),

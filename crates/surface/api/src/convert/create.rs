@@ -2,10 +2,10 @@
 //!
 //! Every member that is set to something else than its default is either carried over or refused by name.
 
-use super::{host, mounts};
+use super::host;
 use crate::error::{Error, invalid, unsupported};
 use container::options::Update;
-use container::spec::{Config, CreateSpec, Healthcheck, Mount, Resources};
+use container::spec::{Config, CreateSpec, Healthcheck, Resources};
 use refs::Platform;
 use std::collections::BTreeMap;
 use wire::container::{Config as WireConfig, ContainerCreate, ContainerUpdate, HealthConfig};
@@ -27,7 +27,6 @@ pub(crate) fn create_spec(
         body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
     let config = config(body.config)?;
     let host = host::host_config(body.host_config.unwrap_or_default())?;
-    check_volumes(&config.volumes, &host.mounts)?;
     check_endpoints(&host.network, endpoints)?;
     Ok(CreateSpec { name: name.map(|name| name.trim_start_matches('/').to_owned()), config, host, platform })
 }
@@ -134,17 +133,6 @@ fn health(wire: HealthConfig) -> Result<Healthcheck, Error> {
     })
 }
 
-/// Lets pass declared volumes at which something is mounted anyway: docker-py declares the target of each bind.
-fn check_volumes(declared: &[String], mounts: &[Mount]) -> Result<(), Error> {
-    match declared.iter().find(|path| !mounts::is_target(path, mounts)) {
-        Some(path) => Err(Error::UnsupportedField {
-            field: format!("Volumes (anonymous volume at {path:?})"),
-            hint: Some("mount a directory of the host with -v /path:/path"),
-        }),
-        None => Ok(()),
-    }
-}
-
 /// Checks `80`, `80/tcp`, `8000-8010/udp`.
 fn check_port(port: &str) -> Result<(), Error> {
     let (range, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
@@ -197,7 +185,7 @@ fn check_endpoints(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use container::spec::{IpcMode, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
+    use container::spec::{IpcMode, Mount, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
 
     fn read(body: &str) -> Result<CreateSpec, Error> {
         create_spec(Some("/x1"), None, ContainerCreate::parse(body.as_bytes()).unwrap())
@@ -309,20 +297,15 @@ mod tests {
     fn fields_that_are_not_there_yet_are_refused_by_name() {
         let cases = [
             (host(r#""Links":["a:b"]"#), "HostConfig.Links"),
-            (host(r#""VolumesFrom":["a"]"#), "HostConfig.VolumesFrom"),
             (host(r#""StorageOpt":{"size":"1G"}"#), "HostConfig.StorageOpt"),
             (host(r#""DeviceRequests":[{"Count":-1}]"#), "HostConfig.DeviceRequests"),
             (host(r#""CpuRealtimePeriod":1"#), "HostConfig.CpuRealtimePeriod"),
             (host(r#""BlkioDeviceReadBps":[{"Path":"/dev/sda","Rate":1}]"#), "HostConfig.BlkioDeviceReadBps"),
-            (host(r#""Binds":["named:/n"]"#), "HostConfig.Binds (named volume \"named\")"),
-            (host(r#""Binds":["/n"]"#), "HostConfig.Binds (anonymous volume at \"/n\")"),
-            (host(r#""Mounts":[{"Type":"volume","Target":"/b"}]"#), "HostConfig.Mounts (type volume)"),
-            (host(r#""SecurityOpt":["apparmor=foo"]"#), "HostConfig.SecurityOpt (apparmor=foo)"),
             (
-                r#"{"Image":"busybox","Volumes":{"/t":{},"/u":{}},"HostConfig":{"Binds":["/tmp:/t"]}}"#
-                    .to_owned(),
-                "Volumes (anonymous volume at \"/u\")",
+                host(r#""Mounts":[{"Type":"image","Source":"a","Target":"/b"}]"#),
+                "HostConfig.Mounts (type image)",
             ),
+            (host(r#""SecurityOpt":["apparmor=foo"]"#), "HostConfig.SecurityOpt (apparmor=foo)"),
             (r#"{"Image":"busybox","MacAddress":"x"}"#.to_owned(), "MacAddress"),
             (
                 r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":["x"]}}}}"#

@@ -25,11 +25,14 @@ pub(crate) fn host_config(wire: wired::HostConfig) -> Result<HostConfig, Error> 
         wire.binds.as_deref().unwrap_or_default(),
         wire.mounts.as_deref().unwrap_or_default(),
         wire.tmpfs.as_ref(),
+        &wire.volume_driver,
     )?;
     Ok(HostConfig {
         auto_remove: wire.auto_remove,
         restart: restart_policy(&wire.restart_policy)?,
         mounts,
+        volumes_from: wire.volumes_from.clone().unwrap_or_default(),
+        volume_driver: wire.volume_driver.clone(),
         read_only: wire.readonly_rootfs,
         init: wire.init.unwrap_or_default(),
         privileged: wire.privileged,
@@ -79,8 +82,6 @@ fn refuse_unsupported(wire: &wired::HostConfig) -> Result<(), Error> {
         list.as_ref().is_some_and(|list| !list.is_empty())
     }
     let given = [
-        (!wire.volume_driver.is_empty(), "VolumeDriver"),
-        (any(&wire.volumes_from), "VolumesFrom"),
         (!wire.cgroup.is_empty(), "Cgroup"),
         (any(&wire.links), "Links"),
         (wire.storage_opt.as_ref().is_some_and(|options| !options.is_empty()), "StorageOpt"),

@@ -101,10 +101,10 @@ fn graph_driver(view: &ContainerView) -> GraphDriver {
 pub(crate) fn mount(mount: &MountView) -> MountPoint {
     MountPoint {
         kind: mount.kind.to_owned(),
-        name: String::new(),
+        name: mount.name.clone(),
         source: mount.source.clone(),
         destination: mount.destination.clone(),
-        driver: String::new(),
+        driver: mount.driver.clone(),
         mode: mount.mode.clone(),
         rw: mount.writable,
         propagation: mount.propagation.clone(),

@@ -1,7 +1,7 @@
 //! `Binds`, `Mounts` and `Tmpfs` of a create request → [`Mount`]. Pure: nothing is looked up on the host.
 
 use crate::error::{Error, invalid, unsupported};
-use container::spec::Mount;
+use container::spec::{Mount, Origin, ReadOnlyDepth, VolumeMount};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use wire::host_config as wired;
@@ -11,6 +11,7 @@ pub(crate) fn mounts(
     binds: &[String],
     mounts: &[wired::Mount],
     tmpfs: Option<&BTreeMap<String, String>>,
+    volume_driver: &str,
 ) -> Result<Vec<Mount>, Error> {
     let mut all = Vec::new();
     for spec in binds {
@@ -24,16 +25,14 @@ pub(crate) fn mounts(
             .ok_or_else(|| invalid(format!("invalid mount path: '{target}' mount path must be absolute")))?;
         all.push(Mount::Tmpfs { target, options: options.clone(), from_tmpfs_flag: true });
     }
+    for mount in &mut all {
+        if let Mount::Volume(volume) = mount
+            && volume.driver.is_empty()
+        {
+            volume_driver.clone_into(&mut volume.driver);
+        }
+    }
     Ok(all)
-}
-
-/// Tells whether something is mounted at a path of the container.
-pub(crate) fn is_target(path: &str, mounts: &[Mount]) -> bool {
-    let path = absolute(path);
-    mounts.iter().any(|mount| {
-        let (Mount::Bind { target, .. } | Mount::Tmpfs { target, .. }) = mount;
-        Some(target) == path.as_ref()
-    })
 }
 
 /// Reads `source:target[:mode]`.
@@ -43,13 +42,13 @@ pub(crate) fn is_target(path: &str, mounts: &[Mount]) -> bool {
 fn bind(spec: &str) -> Result<Mount, Error> {
     let parts: Vec<&str> = spec.split(':').collect();
     let (source, target, mode) = match parts[..] {
-        [target] => return Err(anonymous(target)),
-        [target, mode] if read_mode(mode).is_ok() => return Err(anonymous(target)),
+        [target] => ("", target, ""),
+        [target, mode] if !target.is_empty() && read_mode(mode).is_ok() => ("", target, mode),
         [source, target] => (source, target, ""),
         [source, target, mode] => (source, target, mode),
         _ => return Err(invalid(format!("invalid volume specification: '{spec}'"))),
     };
-    if source.is_empty() || target.is_empty() {
+    if spec.starts_with(':') || target.is_empty() {
         return Err(invalid(format!("invalid volume specification: '{spec}'")));
     }
     let kind = if source.starts_with('/') { "bind" } else { "volume" };
@@ -65,11 +64,23 @@ fn bind(spec: &str) -> Result<Mount, Error> {
     }
     let modes = read_mode(mode)?;
     let Some(source) = absolute(source) else {
-        return Err(Error::UnsupportedField {
-            field: format!("HostConfig.Binds (named volume {source:?})"),
-            hint: Some("give the absolute path of a directory on the host"),
-        });
+        if !modes.propagation.is_empty() {
+            return Err(wrong("field BindOptions must not be specified"));
+        }
+        return Ok(Mount::Volume(VolumeMount {
+            name: source.to_owned(),
+            is_anonymous: source.is_empty(),
+            target,
+            read_only: modes.read_only,
+            no_copy: modes.no_copy,
+            mode: mode.to_owned(),
+            origin: Origin::Flag,
+            ..VolumeMount::default()
+        }));
     };
+    if modes.no_copy {
+        return Err(wrong("field VolumeOptions must not be specified"));
+    }
     Ok(Mount::Bind {
         source,
         target,
@@ -79,19 +90,15 @@ fn bind(spec: &str) -> Result<Mount, Error> {
         create_source: true,
         from_volume_flag: true,
         mode: mode.to_owned(),
+        read_only_depth: ReadOnlyDepth::WherePossible,
+        is_inherited: false,
     })
-}
-
-fn anonymous(target: &str) -> Error {
-    Error::UnsupportedField {
-        field: format!("HostConfig.Binds (anonymous volume at {target:?})"),
-        hint: Some("give the absolute path of a directory on the host"),
-    }
 }
 
 #[derive(Default)]
 struct Modes {
     read_only: bool,
+    no_copy: bool,
     propagation: String,
 }
 
@@ -105,6 +112,7 @@ fn read_mode(mode: &str) -> Result<Modes, Error> {
             // Without SELinux the label words mean nothing, as with Docker.
             "z" | "Z" => "label",
             "consistent" | "cached" | "delegated" | "default" => "consistency",
+            "nocopy" => "copy",
             _ if is_propagation(word) => "propagation",
             _ => return Err(invalid(format!("invalid mode: {mode}"))),
         };
@@ -113,6 +121,7 @@ fn read_mode(mode: &str) -> Result<Modes, Error> {
         }
         match kind {
             "access" => modes.read_only = word == "ro",
+            "copy" => modes.no_copy = true,
             "propagation" => word.clone_into(&mut modes.propagation),
             _ => {}
         }
@@ -128,8 +137,8 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
     let kind = wire.kind.as_str();
     let wrong = |what: &str| invalid(format!("invalid mount config for type \"{kind}\": {what}"));
     match kind {
-        "bind" | "tmpfs" => {}
-        "volume" | "image" | "cluster" | "npipe" => {
+        "bind" | "tmpfs" | "volume" => {}
+        "image" | "cluster" | "npipe" => {
             return Err(unsupported(format!("HostConfig.Mounts (type {kind})")));
         }
         _ => return Err(wrong("mount type unknown")),
@@ -144,7 +153,7 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
         return Err(wrong("invalid specification: destination can't be '/'"));
     }
     let foreign = [
-        (wire.volume_options.is_some(), "VolumeOptions"),
+        (kind != "volume" && wire.volume_options.is_some(), "VolumeOptions"),
         (wire.image_options.is_some(), "ImageOptions"),
         (wire.cluster_options.is_some(), "ClusterOptions"),
         (kind != "bind" && wire.bind_options.is_some(), "BindOptions"),
@@ -157,6 +166,9 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
     if kind == "tmpfs" {
         return Ok(Mount::Tmpfs { target, options: tmpfs_options(wire)?, from_tmpfs_flag: false });
     }
+    if kind == "volume" {
+        return volume(wire, target);
+    }
     if wire.source.is_empty() {
         return Err(wrong("field Source must not be empty"));
     }
@@ -167,13 +179,7 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
     if !options.propagation.is_empty() && !is_propagation(&options.propagation) {
         return Err(wrong(&format!("invalid propagation mode: {}", options.propagation)));
     }
-    let not_yet = [
-        (options.read_only_non_recursive, "ReadOnlyNonRecursive"),
-        (options.read_only_force_recursive, "ReadOnlyForceRecursive"),
-    ];
-    if let Some((_, field)) = not_yet.iter().find(|(given, _)| *given) {
-        return Err(unsupported(format!("HostConfig.Mounts.BindOptions.{field}")));
-    }
+    let read_only_depth = read_only_depth(wire.read_only, &options).map_err(|why| wrong(why))?;
     Ok(Mount::Bind {
         source,
         target,
@@ -183,7 +189,56 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
         create_source: options.create_mountpoint,
         from_volume_flag: false,
         mode: String::new(),
+        read_only_depth,
+        is_inherited: false,
     })
+}
+
+fn read_only_depth(read_only: bool, options: &wired::BindOptions) -> Result<ReadOnlyDepth, &'static str> {
+    match (options.read_only_non_recursive, options.read_only_force_recursive) {
+        (false, false) => Ok(ReadOnlyDepth::WherePossible),
+        (true, true) => Err("ReadOnlyNonRecursive and ReadOnlyForceRecursive exclude each other"),
+        (true, false) if !read_only => Err("ReadOnlyNonRecursive needs ReadOnly"),
+        (false, true) if !read_only => Err("ReadOnlyForceRecursive needs ReadOnly"),
+        (false, true) if options.non_recursive => {
+            Err("ReadOnlyForceRecursive and NonRecursive exclude each other")
+        }
+        (false, true) if options.propagation != "rprivate" => {
+            Err("ReadOnlyForceRecursive needs the propagation rprivate")
+        }
+        (true, false) => Ok(ReadOnlyDepth::Single),
+        (false, true) => Ok(ReadOnlyDepth::Forced),
+    }
+}
+
+fn volume(wire: &wired::Mount, target: PathBuf) -> Result<Mount, Error> {
+    let options = wire.volume_options.clone().unwrap_or_default();
+    let wrong = |what: &str| invalid(format!("invalid mount config for type \"volume\": {what}"));
+    if !options.subpath.is_empty() {
+        if wire.source.is_empty() {
+            return Err(wrong("must not set Subpath when using anonymous volumes"));
+        }
+        let is_local = Path::new(&options.subpath)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+        if !is_local {
+            return Err(wrong("subpath must be a relative path within the volume"));
+        }
+    }
+    let driver = options.driver_config.unwrap_or_default();
+    Ok(Mount::Volume(VolumeMount {
+        name: wire.source.clone(),
+        is_anonymous: wire.source.is_empty(),
+        target,
+        read_only: wire.read_only,
+        no_copy: options.no_copy,
+        subpath: options.subpath,
+        driver: driver.name,
+        options: driver.options,
+        labels: options.labels,
+        mode: String::new(),
+        origin: Origin::Long,
+    }))
 }
 
 /// Returns mount(8) options for the options of the long form.
@@ -245,7 +300,7 @@ mod tests {
 
     #[test]
     fn mode_words_of_one_kind_exclude_each_other() {
-        for bad in ["ro,rw", "z,Z", "rslave,rshared", "nocopy", "ro,", "foo"] {
+        for bad in ["ro,rw", "z,Z", "rslave,rshared", "nocopy,nocopy", "ro,", "foo"] {
             assert!(read_mode(bad).is_err(), "{bad}");
         }
         assert!(

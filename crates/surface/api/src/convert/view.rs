@@ -2,11 +2,12 @@
 
 use super::host::RUNTIME;
 use container::spec::{
-    CgroupNamespace, Config, Healthcheck, HostConfig, IpcMode, Mount, NamespaceMode, NetworkMode,
-    PortBinding, RestartPolicy,
+    CgroupNamespace, Config, Healthcheck, HostConfig, IpcMode, Mount, NamespaceMode, NetworkMode, Origin,
+    PortBinding, ReadOnlyDepth, RestartPolicy, VolumeMount,
 };
 use wire::container as wired;
 use wire::host_config as wired_host;
+use wire::volume::{VolumeDriver, VolumeOptions};
 
 /// Returns the network mode as Docker writes it.
 pub(crate) fn network_mode(mode: &NetworkMode) -> String {
@@ -81,6 +82,8 @@ pub(crate) fn host_config(host: &HostConfig, defaults: &Defaults) -> wired_host:
         None => Some(default.iter().map(|path| (*path).to_owned()).collect()),
     };
     wired_host::HostConfig {
+        volumes_from: some(host.volumes_from.clone()),
+        volume_driver: host.volume_driver.clone(),
         binds: some(host.mounts.iter().filter_map(bind).collect()),
         container_id_file: host.container_id_file.clone(),
         log_config: wired_host::LogConfig {
@@ -198,9 +201,17 @@ fn ulimit(limit: &container::spec::Ulimit) -> wired_host::Ulimit {
 }
 
 fn bind(mount: &Mount) -> Option<String> {
-    let Mount::Bind { source, target, from_volume_flag: true, mode, .. } = mount else { return None };
+    let (source, target, mode) = match mount {
+        Mount::Bind { source, target, from_volume_flag: true, is_inherited: false, mode, .. } => {
+            (format!("{}:", source.display()), target, mode)
+        }
+        Mount::Volume(VolumeMount { origin: Origin::Flag, name, is_anonymous, target, mode, .. }) => {
+            (if *is_anonymous { String::new() } else { format!("{name}:") }, target, mode)
+        }
+        Mount::Bind { .. } | Mount::Volume(_) | Mount::Tmpfs { .. } => return None,
+    };
     let mode = if mode.is_empty() { String::new() } else { format!(":{mode}") };
-    Some(format!("{}:{}{mode}", source.display(), target.display()))
+    Some(format!("{source}{}{mode}", target.display()))
 }
 
 fn tmpfs(mount: &Mount) -> Option<(String, String)> {
@@ -210,13 +221,26 @@ fn tmpfs(mount: &Mount) -> Option<(String, String)> {
 
 fn long_form(mount: &Mount) -> Option<wired_host::Mount> {
     match mount {
-        Mount::Bind { from_volume_flag: true, .. } | Mount::Tmpfs { from_tmpfs_flag: true, .. } => None,
-        Mount::Bind { source, target, read_only, propagation, non_recursive, create_source, .. } => {
+        Mount::Bind { from_volume_flag: true, .. }
+        | Mount::Bind { is_inherited: true, .. }
+        | Mount::Tmpfs { from_tmpfs_flag: true, .. } => None,
+        Mount::Volume(volume) => (volume.origin == Origin::Long).then(|| volume_mount(volume)),
+        Mount::Bind {
+            source,
+            target,
+            read_only,
+            propagation,
+            non_recursive,
+            create_source,
+            read_only_depth,
+            ..
+        } => {
             let options = wired_host::BindOptions {
                 propagation: propagation.clone(),
                 non_recursive: *non_recursive,
                 create_mountpoint: *create_source,
-                ..Default::default()
+                read_only_non_recursive: *read_only_depth == ReadOnlyDepth::Single,
+                read_only_force_recursive: *read_only_depth == ReadOnlyDepth::Forced,
             };
             Some(wired_host::Mount {
                 kind: "bind".to_owned(),
@@ -237,6 +261,27 @@ fn long_form(mount: &Mount) -> Option<wired_host::Mount> {
                 ..Default::default()
             })
         }
+    }
+}
+
+fn volume_mount(volume: &VolumeMount) -> wired_host::Mount {
+    let driver = VolumeDriver {
+        name: if volume.driver == "local" { String::new() } else { volume.driver.clone() },
+        options: volume.options.clone(),
+    };
+    let options = VolumeOptions {
+        no_copy: volume.no_copy,
+        labels: volume.labels.clone(),
+        subpath: volume.subpath.clone(),
+        driver_config: (driver != VolumeDriver::default()).then_some(driver),
+    };
+    wired_host::Mount {
+        kind: "volume".to_owned(),
+        source: if volume.is_anonymous { String::new() } else { volume.name.clone() },
+        target: volume.target.to_string_lossy().into_owned(),
+        read_only: volume.read_only,
+        volume_options: (options != VolumeOptions::default()).then_some(options),
+        ..Default::default()
     }
 }
 

@@ -87,11 +87,12 @@ fn summary(usage: &DiskUsage) -> Vec<Row<5>> {
         |containers: &[&wire::list::ContainerSummary]| containers.iter().map(|one| one.size_rw).sum::<i64>();
     let (active_bytes, idle_bytes) = (written(&active), written(&idle));
     let volumes = usage.volumes.as_deref().unwrap_or_default();
-    let of_volume =
-        |volume: &serde_json::Value, member: &str| volume["UsageData"][member].as_i64().unwrap_or(-1);
+    let of_volume = |volume: &wire::volume::Volume| {
+        volume.usage_data.unwrap_or(wire::volume::VolumeUsage { ref_count: -1, size: -1 })
+    };
     let volume_bytes = |unused_only: bool| -> i64 {
-        let counted = volumes.iter().filter(|one| !unused_only || of_volume(one, "RefCount") == 0);
-        counted.map(|one| of_volume(one, "Size").max(0)).sum()
+        let counted = volumes.iter().filter(|one| !unused_only || of_volume(one).ref_count == 0);
+        counted.map(|one| of_volume(one).size.max(0)).sum()
     };
     let row = |kind: &str, total: usize, active: usize, bytes: i64, reclaimable: i64| {
         [
@@ -114,7 +115,7 @@ fn summary(usage: &DiskUsage) -> Vec<Row<5>> {
         row(
             "Local Volumes",
             volumes.len(),
-            volumes.iter().filter(|one| of_volume(one, "RefCount") > 0).count(),
+            volumes.iter().filter(|one| of_volume(one).ref_count > 0).count(),
             volume_bytes(false),
             volume_bytes(true),
         ),

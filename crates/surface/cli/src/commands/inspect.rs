@@ -22,7 +22,7 @@ pub(crate) const INSPECT: Command = Command {
     completes: Completes::Containers,
     ..Command::new(
         "[OPTIONS] NAME|ID [NAME|ID...]",
-        "Return low-level information on containers, images and networks",
+        "Return low-level information on containers, images, networks and volumes",
         Arity::AtLeast(1),
         any,
     )
@@ -59,10 +59,15 @@ enum Class {
     Container,
     Image,
     Network,
+    Volume,
 }
 
-const CLASSES: [(Class, &str); 3] =
-    [(Class::Container, "container"), (Class::Image, "image"), (Class::Network, "network")];
+const CLASSES: [(Class, &str); 4] = [
+    (Class::Container, "container"),
+    (Class::Image, "image"),
+    (Class::Network, "network"),
+    (Class::Volume, "volume"),
+];
 
 fn any<'a>(context: &'a Context, flags: &'a Matches) -> Run<'a> {
     Box::pin(async move {
@@ -84,7 +89,7 @@ fn image<'a>(context: &'a Context, flags: &'a Matches) -> Run<'a> {
 
 fn class(name: &str) -> Outcome<Class> {
     CLASSES.iter().find(|(_, known)| *known == name).map(|(class, _)| *class).ok_or_else(|| {
-        let known = "\"container\", \"image\", \"network\"";
+        let known = "\"container\", \"image\", \"network\", \"volume\"";
         Failure::new(format!("unknown type: {}: must be one of {known}", crate::quote::quote(name)))
     })
 }
@@ -146,5 +151,6 @@ async fn get(client: &Client, name: &str, class: Class, sizes: Sizes) -> Result<
         Class::Container => client.container_raw(name, sizes).await,
         Class::Image => client.image_raw(name).await,
         Class::Network => client.network_raw(name).await,
+        Class::Volume => client.volume_raw(name).await,
     }
 }

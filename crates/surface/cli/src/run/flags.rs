@@ -90,7 +90,9 @@ macro_rules! with_common {
             Flag::many("ulimit", "ulimit", "Ulimit options").default("[]").check(check::ulimit),
             Flag::one("user", "string", "Username or UID (format: <name|uid>[:<group|gid>])").short('u'),
             Flag::one("uts", "string", "UTS namespace to use"),
-            Flag::many("volume", "list", "Bind mount a directory or file of the host").short('v'),
+            Flag::many("volume", "list", "Bind mount a volume").short('v'),
+            Flag::one("volume-driver", "string", "Optional volume driver for the container"),
+            Flag::many("volumes-from", "list", "Mount volumes from the specified container(s)"),
             Flag::one("workdir", "string", "Working directory inside the container").short('w'),
         ]
     };
@@ -112,7 +114,6 @@ pub(crate) const RUN: &[Flag] = with_common![
 ];
 
 const NETWORKS: &str = "containers cannot be connected to networks of your own yet";
-const VOLUMES: &str = "volumes do not exist yet; bind-mount a directory with -v /path:/path";
 const RATES: &str = "limits per block device do not exist yet";
 const REALTIME: &str = "real-time scheduling limits do not exist yet";
 const WINDOWS: &str = "it is for Windows containers only";
@@ -126,8 +127,6 @@ pub(crate) const MISSING: &[Missing] = &[
     Missing::new("mac-address", NETWORKS),
     Missing::new("network-alias", NETWORKS),
     Missing::new("net-alias", NETWORKS),
-    Missing::new("volume-driver", VOLUMES),
-    Missing::new("volumes-from", VOLUMES),
     Missing::new("blkio-weight-device", RATES),
     Missing::new("device-read-bps", RATES),
     Missing::new("device-read-iops", RATES),

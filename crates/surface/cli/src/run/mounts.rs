@@ -4,21 +4,15 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::quote::quote;
 use wire::host_config::{BindOptions, DeviceMapping, Mount, TmpfsOptions};
+use wire::volume::{VolumeDriver, VolumeOptions};
 
 use super::check::parse_bytes;
 
-/// Reads a `-v` and returns the bind as the engine takes it.
+/// Reads a `-v` and returns it as the engine takes it: a bind, a named volume, or the path of an anonymous one.
 ///
 /// # Source
 /// docker/cli `internal/volumespec`.
 pub(super) fn parse_volume(text: &str, directory: &Path) -> Result<String, String> {
-    let not_yet = |what: &str, text: &str| {
-        Err(format!(
-            "{what} volumes are not supported yet: {}; bind-mount a directory of the host with -v /path:{}",
-            quote(text),
-            if text.starts_with('/') { text } else { "/path/in/container" }
-        ))
-    };
     if text.is_empty() {
         return Err("invalid empty volume spec".to_owned());
     }
@@ -28,14 +22,15 @@ pub(super) fn parse_volume(text: &str, directory: &Path) -> Result<String, Strin
         return invalid("empty section between colons");
     }
     let (source, rest) = match parts[..] {
-        [_] => return not_yet("anonymous", text),
+        [_] => return Ok(text.to_owned()),
         [source, ..] if parts.len() <= 3 => (source, &text[source.len()..]),
         _ => return invalid("too many colons"),
     };
     match source.as_bytes() {
         [b'/' | b'~', ..] => Ok(text.to_owned()),
         [b'.', ..] => Ok(format!("{}{rest}", absolute(source, directory).display())),
-        _ => not_yet("named", text),
+        // A volume: its name is the engine's to check.
+        _ => Ok(text.to_owned()),
     }
 }
 
@@ -64,7 +59,6 @@ pub(super) fn parse_mount(text: &str, directory: &Path) -> Result<Mount, String>
         return Err("value is empty".to_owned());
     }
     let mut mount = Mount { kind: "volume".to_owned(), ..Mount::default() };
-    let mut kind_given = false;
     for field in fields(text)? {
         let (key, value) = match field.split_once('=') {
             Some((key, value)) => (key, Some(value)),
@@ -72,20 +66,16 @@ pub(super) fn parse_mount(text: &str, directory: &Path) -> Result<Mount, String>
         };
         check_spaces(key, value, &field)?;
         let key = key.to_ascii_lowercase();
-        kind_given |= key == "type";
         apply(&mut mount, &key, value, &field, directory)?;
     }
     check_mix(&mount)?;
     match mount.kind.as_str() {
-        "bind" | "tmpfs" => {}
-        "volume" if !kind_given => {
-            return Err(
-                "mounts of type volume, the default, are not supported yet: give type=bind or type=tmpfs"
-                    .to_owned(),
-            );
-        }
-        "volume" | "image" | "cluster" | "npipe" => {
-            return Err(format!("mounts of type {} are not supported yet: use bind or tmpfs", mount.kind));
+        "bind" | "tmpfs" | "volume" => {}
+        "image" | "cluster" | "npipe" => {
+            return Err(format!(
+                "mounts of type {} are not supported yet: use bind, volume or tmpfs",
+                mount.kind
+            ));
         }
         other => return Err(format!("invalid mount config for type {}: mount type unknown", quote(other))),
     }
@@ -131,6 +121,10 @@ fn apply(
             mount.read_only = switch()?;
             return Ok(());
         }
+        "volume-nocopy" => {
+            volume(mount).no_copy = switch()?;
+            return Ok(());
+        }
         "bind-nonrecursive" => {
             return Err("bind-nonrecursive is deprecated, use bind-recursive=disabled instead".to_owned());
         }
@@ -170,8 +164,16 @@ fn apply(
             Ok(mode) => tmpfs(mount).mode = mode,
             Err(_) => return bad(),
         },
-        _ if key.starts_with("volume-") || key.starts_with("image-") => {
-            return Err(format!("'{key}' is not supported yet: use mounts of type bind or tmpfs"));
+        "volume-subpath" => value.clone_into(&mut volume(mount).subpath),
+        "volume-driver" => value.clone_into(&mut driver(mount).name),
+        "volume-label" => {
+            volume(mount).labels.get_or_insert_default().extend([pair(value)]);
+        }
+        "volume-opt" => {
+            driver(mount).options.get_or_insert_default().extend([pair(value)]);
+        }
+        _ if key.starts_with("image-") => {
+            return Err(format!("'{key}' is not supported yet: use mounts of type bind, volume or tmpfs"));
         }
         _ => return Err(format!("unexpected key '{key}' in '{field}'")),
     }
@@ -182,6 +184,19 @@ fn bind(mount: &mut Mount) -> &mut BindOptions {
     mount.bind_options.get_or_insert_with(BindOptions::default)
 }
 
+fn volume(mount: &mut Mount) -> &mut VolumeOptions {
+    mount.volume_options.get_or_insert_default()
+}
+
+fn driver(mount: &mut Mount) -> &mut VolumeDriver {
+    volume(mount).driver_config.get_or_insert_default()
+}
+
+fn pair(text: &str) -> (String, String) {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    (key.to_owned(), value.to_owned())
+}
+
 fn tmpfs(mount: &mut Mount) -> &mut TmpfsOptions {
     mount.tmpfs_options.get_or_insert_with(TmpfsOptions::default)
 }
@@ -190,6 +205,9 @@ fn check_mix(mount: &Mount) -> Result<(), String> {
     let kind = &mount.kind;
     if mount.tmpfs_options.is_some() && kind != "tmpfs" {
         return Err(format!("cannot mix 'tmpfs-*' options with mount type '{kind}'"));
+    }
+    if mount.volume_options.is_some() && kind != "volume" {
+        return Err(format!("cannot mix 'volume-*' options with mount type '{kind}'"));
     }
     let Some(options) = &mount.bind_options else { return Ok(()) };
     if kind != "bind" {
@@ -299,10 +317,9 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_refused_by_name() {
-        for (text, word) in [("name:/data", "named"), ("/data", "anonymous")] {
-            let why = parse_volume(text, Path::new(HERE)).expect_err(text);
-            assert!(why.starts_with(&format!("{word} volumes are not supported yet: \"{text}\"")), "{why}");
+    fn volumes_pass_and_broken_ones_are_refused() {
+        for text in ["name:/data", "/data", "name:/data:ro,nocopy"] {
+            assert_eq!(parse_volume(text, Path::new(HERE)), Ok(text.to_owned()));
         }
         let cases = [
             (":::", "invalid spec: :::: empty section between colons"),
@@ -325,6 +342,20 @@ mod tests {
         };
         let text = "type=bind,\"src=./x,y\",dst=/b,readonly,bind-propagation=rslave";
         assert_eq!(parse_mount(text, Path::new(HERE)), Ok(bind));
+        let volume = Mount {
+            kind: "volume".into(),
+            source: "v1".into(),
+            target: "/b".into(),
+            volume_options: Some(VolumeOptions {
+                no_copy: true,
+                labels: Some([("a".to_owned(), "b=c".to_owned())].into()),
+                subpath: "x".into(),
+                driver_config: Some(VolumeDriver { name: "local".into(), options: None }),
+            }),
+            ..Mount::default()
+        };
+        let text = "src=v1,dst=/b,volume-nocopy,volume-label=a=b=c,volume-subpath=x,volume-driver=local";
+        assert_eq!(parse_mount(text, Path::new(HERE)), Ok(volume));
         let tmpfs = Mount {
             kind: "tmpfs".into(),
             target: "/t".into(),
@@ -350,7 +381,11 @@ mod tests {
                 "type=tmpfs,dst=/b,bind-propagation=shared",
                 "cannot mix 'bind-*' options with mount type 'tmpfs'",
             ),
-            ("type=volume,src=v,dst=/b", "mounts of type volume are not supported yet: use bind or tmpfs"),
+            (
+                "type=image,src=v,dst=/b",
+                "mounts of type image are not supported yet: use bind, volume or tmpfs",
+            ),
+            ("type=bind,src=/a,dst=/b,volume-nocopy", "cannot mix 'volume-*' options with mount type 'bind'"),
             ("type=foo,dst=/b", "invalid mount config for type \"foo\": mount type unknown"),
             ("type=bind,src=,dst=/b", "invalid value for 'src': value is empty"),
         ];

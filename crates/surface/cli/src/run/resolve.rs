@@ -24,7 +24,9 @@ pub(crate) fn resolve(flags: &Matches, around: &Surroundings<'_>) -> Result<Cont
     let security = options::security(&flags.all("security-opt"), around)?;
     let (cap_add, cap_drop) = options::capabilities(&flags.all("cap-add"), &flags.all("cap-drop"));
     let paths = security.unconfined_paths.then(Vec::new);
-    let binds = each(flags, "volume", |text| mounts::parse_volume(text, &around.directory))?;
+    let volumes = each(flags, "volume", |text| mounts::parse_volume(text, &around.directory))?;
+    // A path alone is an anonymous volume, which belongs to the configuration.
+    let binds = volumes.into_iter().filter(|text| text.contains(':')).collect();
     let long_mounts = each(flags, "mount", |text| mounts::parse_mount(text, &around.directory))?;
     let host = HostConfig {
         binds: some(binds),
@@ -52,6 +54,8 @@ pub(crate) fn resolve(flags: &Matches, around: &Surroundings<'_>) -> Result<Cont
         readonly_rootfs: flags.on("read-only"),
         security_opt: some(security.options),
         tmpfs: Some(tmpfs(flags)),
+        volume_driver: flags.text("volume-driver").to_owned(),
+        volumes_from: some(owned(&flags.all("volumes-from"))),
         uts_mode: one_of(flags, "uts", &["", "host"], "UTS")?,
         shm_size: bytes(flags, "shm-size")?,
         sysctls: Some(options::map(&flags.all("sysctl"))),
@@ -92,7 +96,14 @@ fn config(flags: &Matches, around: &Surroundings<'_>) -> Result<Config, String> 
         cmd: some(flags.args[1..].to_vec()),
         healthcheck: health(flags)?,
         image: flags.first().to_owned(),
-        volumes: Some(Set::new()),
+        volumes: Some(
+            flags
+                .all("volume")
+                .iter()
+                .filter(|text| !text.contains(':'))
+                .map(|text| ((*text).to_owned(), Empty {}))
+                .collect(),
+        ),
         working_dir: flags.text("workdir").to_owned(),
         // `--entrypoint ""` takes the image's entrypoint away.
         entrypoint: flags.last("entrypoint").map(|word| vec![word.to_owned()]),

@@ -48,7 +48,7 @@ fn image_answers_survive() {
 fn network_and_volume_answers_survive() {
     round_trip::<Vec<wire::network::Network>>("network-list.json");
     round_trip::<wire::network::Network>("network-inspect.json");
-    round_trip::<wire::other::VolumeList>("volume-list.json");
+    round_trip::<wire::volume::VolumeList>("volume-list.json");
 }
 
 #[test]

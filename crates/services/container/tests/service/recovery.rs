@@ -43,8 +43,8 @@ fn next_engine_takes_over_running_containers_with_their_clients_and_execs() {
         let engine = place.engine().await;
         wait_until("it is taken over", async || engine.status("long").await == "running").await;
         let after = engine.service.inspect("long").await.unwrap();
-        assert_eq!((after.state.clone(), &after.endpoint), (before.state.clone(), &before.endpoint));
-        assert!(after.endpoint.is_some());
+        assert_eq!((after.state.clone(), &after.endpoints), (before.state.clone(), &before.endpoints));
+        assert_eq!(after.endpoints.len(), 1);
         wait_until("the exec ends", async || {
             engine.service.exec_inspect(exec.as_str()).await.unwrap().exit_code == Some(6)
         })
@@ -112,7 +112,7 @@ fn killed_supervisor_takes_its_container_with_it_and_the_policy_goes_on() {
             view.state.status.as_str() == "running" && view.restart_count == 1
         })
         .await;
-        engine.service.remove("phoenix", RemoveOptions { force: true }).await.unwrap();
+        engine.service.remove("phoenix", RemoveOptions { force: true, volumes: false }).await.unwrap();
         engine.leave().await;
     });
 }
@@ -277,11 +277,11 @@ fn container_that_is_not_understood_is_set_aside_and_can_be_removed() {
         assert_eq!(engine.status("good").await, "created");
         assert_eq!(engine.run_to_end("good").await, 0);
         assert!(engine.service.inspect("newer").await.is_err(), "it is not shown");
-        let plain = RemoveOptions { force: false };
+        let plain = RemoveOptions { force: false, volumes: false };
         let refused = engine.service.remove("newer", plain).await.unwrap_err().to_string();
         assert!(refused.contains(&broken[1]) && refused.contains("has version 99"), "{refused}");
         for name in [broken[0].as_str(), "newer"] {
-            engine.service.remove(name, RemoveOptions { force: true }).await.unwrap();
+            engine.service.remove(name, RemoveOptions { force: true, volumes: false }).await.unwrap();
         }
         assert!(
             engine

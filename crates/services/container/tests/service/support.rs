@@ -213,7 +213,13 @@ impl Engine {
         config.image = "busybox".into();
         config.cmd = Some(command.iter().map(|word| (*word).to_owned()).collect());
         change(&mut config, &mut host);
-        let spec = CreateSpec { name: Some(name.into()), config, host, platform: None };
+        let spec = CreateSpec {
+            name: Some(name.into()),
+            config,
+            host,
+            endpoints: Default::default(),
+            platform: None,
+        };
         self.service.create(spec).await.unwrap().id.to_string()
     }
 
@@ -294,6 +300,8 @@ pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> b
 /// What a plain `run` asks for, without a network: the tests that need one say so.
 pub(crate) fn host_config() -> HostConfig {
     HostConfig {
+        volume_driver: String::new(),
+        volumes_from: Vec::new(),
         auto_remove: false,
         restart: RestartPolicy::No,
         mounts: Vec::new(),

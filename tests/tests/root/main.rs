@@ -18,6 +18,7 @@ mod logdrivers;
 mod logs;
 mod mounts;
 mod network;
+mod networks;
 mod on_demand;
 mod ports;
 mod registryd;

@@ -1,4 +1,4 @@
-//! Links: bridges and veth pairs.
+//! Links: bridges, veth pairs, macvlan and ipvlan devices.
 
 use crate::message::{Attributes, CREATE, EXCLUSIVE, Message, read_u32, read_u64};
 use crate::{Error, Socket};
@@ -13,11 +13,19 @@ const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const VETH_INFO_PEER: u16 = 1;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_VLAN_ID: u16 = 1;
+const IFLA_IPVLAN_MODE: u16 = 1;
+const IFLA_IPVLAN_FLAGS: u16 = 2;
 const IFF_UP: u32 = 1;
 
 /// A hardware address.
@@ -34,8 +42,10 @@ pub struct Link {
     pub kind: Option<String>,
     /// The bridge that it is a port of.
     pub master: Option<u32>,
-    /// The number of a veth's other end, in that one's namespace.
+    /// The number of a veth's other end, in that one's namespace; of a macvlan or ipvlan device, its parent's.
     pub peer: Option<u32>,
+    /// What an administrator or a program noted at it.
+    pub alias: Option<String>,
     /// Its hardware address; none if it has another form.
     pub mac: Option<Mac>,
     /// Its greatest packet in bytes.
@@ -84,6 +94,32 @@ pub struct Veth<'a> {
     pub peer_mac: Mac,
 }
 
+/// How the devices on one parent see each other and the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingMode {
+    /// macvlan: `private` 1, `vepa` 2, `bridge` 4, `passthru` 8.
+    Macvlan(u32),
+    /// ipvlan: mode `l2` 0, `l3` 1, `l3s` 2; flag `bridge` 0, `private` 1, `vepa` 2.
+    Ipvlan(u16, u16),
+}
+
+/// A device of its own on a parent device, made in a namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    /// The name inside.
+    pub name: &'a str,
+    /// The parent device here.
+    pub parent: u32,
+    /// Its namespace.
+    pub namespace: BorrowedFd<'a>,
+    /// The greatest packet; none for the parent's.
+    pub mtu: Option<u32>,
+    /// The hardware address; an ipvlan device has its parent's.
+    pub mac: Option<Mac>,
+    /// Kind and mode.
+    pub mode: SharingMode,
+}
+
 /// `struct ifinfomsg`.
 fn header(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -123,6 +159,92 @@ pub fn create_veth(veth: &Veth<'_>) -> Message {
         });
     });
     message
+}
+
+/// Keeps a bridge's port from its other isolated ports: it reaches the bridge's own device only.
+///
+/// # Source
+/// Linux `include/uapi/linux/if_link.h`, `IFLA_BRPORT_ISOLATED` (since 4.18).
+pub fn isolate_port(name: &str) -> Message {
+    let what = format!("isolate the bridge port {name}");
+    let mut message = Message::new(RTM_NEWLINK, 0, what).header(&header(0, 0, 0));
+    message.text(IFLA_IFNAME, name);
+    message.nest(IFLA_LINKINFO, |info| {
+        info.put(IFLA_INFO_SLAVE_KIND, b"bridge\0");
+        info.nest(IFLA_INFO_SLAVE_DATA, |data| {
+            data.put(IFLA_BRPORT_ISOLATED, &[1]);
+        });
+    });
+    message
+}
+
+/// Creates a macvlan or ipvlan device on a parent here, at once in its namespace, down.
+pub fn create_shared(shared: &Shared<'_>) -> Message {
+    let kind = match shared.mode {
+        SharingMode::Macvlan(_) => "macvlan",
+        SharingMode::Ipvlan(..) => "ipvlan",
+    };
+    let what = format!("create a {kind} device on link {}", shared.parent);
+    let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, what).header(&header(0, 0, 0));
+    message.text(IFLA_IFNAME, shared.name).number(IFLA_LINK, shared.parent);
+    message.number(IFLA_NET_NS_FD, shared.namespace.as_raw_fd() as u32);
+    if let Some(mtu) = shared.mtu {
+        message.number(IFLA_MTU, mtu);
+    }
+    if let Some(mac) = shared.mac {
+        message.put(IFLA_ADDRESS, &mac);
+    }
+    message.nest(IFLA_LINKINFO, |info| {
+        info.put(IFLA_INFO_KIND, kind.as_bytes());
+        info.nest(IFLA_INFO_DATA, |data| match shared.mode {
+            SharingMode::Macvlan(mode) => {
+                data.number(IFLA_MACVLAN_MODE, mode);
+            }
+            SharingMode::Ipvlan(mode, flags) => {
+                data.put(IFLA_IPVLAN_MODE, &mode.to_ne_bytes());
+                data.put(IFLA_IPVLAN_FLAGS, &flags.to_ne_bytes());
+            }
+        });
+    });
+    message
+}
+
+/// Creates a dummy device: a parent for devices that reach nobody but each other.
+pub fn create_dummy(name: &str) -> Message {
+    let what = format!("create the dummy device {name}");
+    let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, what).header(&header(0, IFF_UP, IFF_UP));
+    message.text(IFLA_IFNAME, name);
+    message.nest(IFLA_LINKINFO, |info| {
+        info.put(IFLA_INFO_KIND, b"dummy");
+    });
+    message
+}
+
+/// Creates the device of one VLAN of a parent.
+pub fn create_vlan(name: &str, parent: u32, vlan: u16) -> Message {
+    let what = format!("create the VLAN device {name}");
+    let mut message = Message::new(RTM_NEWLINK, CREATE | EXCLUSIVE, what).header(&header(0, IFF_UP, IFF_UP));
+    message.text(IFLA_IFNAME, name).number(IFLA_LINK, parent);
+    message.nest(IFLA_LINKINFO, |info| {
+        info.put(IFLA_INFO_KIND, b"vlan");
+        info.nest(IFLA_INFO_DATA, |data| {
+            data.put(IFLA_VLAN_ID, &vlan.to_ne_bytes());
+        });
+    });
+    message
+}
+
+/// Notes a text at a link.
+pub fn set_alias(index: u32, alias: &str) -> Message {
+    let mut message =
+        Message::new(RTM_NEWLINK, 0, format!("set the alias of link {index}")).header(&header(index, 0, 0));
+    message.put(IFLA_IFALIAS, alias.as_bytes());
+    message
+}
+
+/// Sets a link down.
+pub fn set_down(index: u32) -> Message {
+    Message::new(RTM_NEWLINK, 0, format!("set link {index} down")).header(&header(index, 0, IFF_UP))
 }
 
 /// Sets a link up.
@@ -183,6 +305,7 @@ fn parse(payload: &[u8]) -> Option<Link> {
         kind: info.and_then(|info| info.find_text(IFLA_INFO_KIND)),
         master: attributes.find_u32(IFLA_MASTER),
         peer: attributes.find_u32(IFLA_LINK),
+        alias: attributes.find_text(IFLA_IFALIAS),
         mac: attributes.payload(IFLA_ADDRESS).and_then(|bytes| bytes.try_into().ok()),
         mtu: attributes.find_u32(IFLA_MTU).unwrap_or(0),
         up: read_u32(payload, 8)? & IFF_UP != 0,

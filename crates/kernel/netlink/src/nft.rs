@@ -10,7 +10,7 @@ pub mod monitor;
 
 use crate::message::{APPEND, CREATE, Message};
 use crate::{Error, Socket};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
@@ -41,7 +41,7 @@ impl Family {
     }
 }
 
-/// A table of the `ip` family with all that is in it.
+/// A table with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Its name.
@@ -84,7 +84,9 @@ pub enum Expression {
     /// The packet leaves by another link.
     OutputIsNot(String),
     /// The source address is in this network.
-    SourceIn(Ipv4Addr, u8),
+    SourceIn(IpAddr, u8),
+    /// The source address becomes this one.
+    SourceBecomes(IpAddr),
     /// The packet belongs to a known connection, or is related to one.
     KnownConnection,
     /// The destination of the packet's connection was translated: it came through a published port.
@@ -114,13 +116,13 @@ pub enum Expression {
 ///
 /// # Errors
 /// Unavailable if the kernel has no nf_tables; Forbidden without CAP_NET_ADMIN.
-pub fn replace(socket: &Socket, table: &Table) -> Result<(), Error> {
+pub fn replace(socket: &Socket, family: Family, table: &Table) -> Result<(), Error> {
     // Deleting needs the table to exist, and creating an existing one is fine.
-    let (family, name) = (Family::Ip, table.name.as_str());
+    let name = table.name.as_str();
     let mut messages = vec![new_table(family, name), delete_table(family, name), new_table(family, name)];
     for chain in &table.chains {
         messages.push(base_chain(family, name, chain));
-        messages.extend(chain.rules.iter().map(|rule| new_rule(&table.name, &chain.name, rule)));
+        messages.extend(chain.rules.iter().map(|rule| new_rule(family, &table.name, &chain.name, rule)));
     }
     transaction(socket, &messages)
 }
@@ -169,8 +171,8 @@ fn foreign_rule(family: Family, table: &str, chain: &str, comment: &str, rule: &
 ///
 /// # Errors
 /// Forbidden without CAP_NET_ADMIN.
-pub fn delete(socket: &Socket, name: &str) -> Result<(), Error> {
-    transaction(socket, &[new_table(Family::Ip, name), delete_table(Family::Ip, name)])
+pub fn delete(socket: &Socket, family: Family, name: &str) -> Result<(), Error> {
+    transaction(socket, &[new_table(family, name), delete_table(family, name)])
 }
 
 fn transaction(socket: &Socket, messages: &[Message]) -> Result<(), Error> {
@@ -219,11 +221,11 @@ fn base_chain(family: Family, table: &str, chain: &Chain) -> Message {
     message
 }
 
-fn new_rule(table: &str, chain: &str, rule: &[Expression]) -> Message {
+fn new_rule(family: Family, table: &str, chain: &str, rule: &[Expression]) -> Message {
     let what = format!("add a rule to the nf_tables chain {chain} ({rule:?})");
-    let mut message = message(Family::Ip, NEWRULE, CREATE | APPEND, what);
+    let mut message = message(family, NEWRULE, CREATE | APPEND, what);
     message.text(1, table).text(2, chain); // NFTA_RULE_TABLE, NFTA_RULE_CHAIN
-    message.nest(4, |list| rule.iter().for_each(|expression| encode(Family::Ip, list, expression))); // NFTA_RULE_EXPRESSIONS
+    message.nest(4, |list| rule.iter().for_each(|expression| encode(family, list, expression))); // NFTA_RULE_EXPRESSIONS
     message
 }
 
@@ -256,7 +258,14 @@ fn encode(family: Family, list: &mut Message, expression: &Expression) {
         Expression::InputIs(name) => link_name(list, META_IIFNAME, CMP_EQ, name),
         Expression::OutputIs(name) => link_name(list, META_OIFNAME, CMP_EQ, name),
         Expression::OutputIsNot(name) => link_name(list, META_OIFNAME, CMP_NEQ, name),
-        Expression::SourceIn(network, prefix_len) => in_network(list, 12, *network, *prefix_len),
+        Expression::SourceIn(IpAddr::V4(network), prefix_len) => in_network(list, 12, *network, *prefix_len),
+        Expression::SourceIn(IpAddr::V6(network), prefix_len) => {
+            payload(list, REGISTER, (NETWORK_HEADER, 8, 16));
+            let mask = u128::MAX.checked_shl(128 - u32::from(*prefix_len)).unwrap_or(0).to_be_bytes();
+            bitwise(list, &mask);
+            compare(list, CMP_EQ, &network.octets());
+        }
+        Expression::SourceBecomes(address) => source_becomes(family, list, *address),
         Expression::DestinationIn(network, prefix_len) => in_network(list, 16, *network, *prefix_len),
         Expression::KnownConnection => connection(list, CT_STATE, CT_ESTABLISHED_OR_RELATED),
         Expression::DestinationTranslated => connection(list, CT_STATUS, CT_DESTINATION_TRANSLATED),
@@ -328,7 +337,7 @@ fn payload(list: &mut Message, register: u32, (base, offset, length): (u32, u32,
 
 fn in_network(list: &mut Message, offset: u32, network: Ipv4Addr, prefix_len: u8) {
     payload(list, REGISTER, (NETWORK_HEADER, offset, 4));
-    bitwise(list, u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0).to_be_bytes());
+    bitwise(list, &u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0).to_be_bytes());
     compare(list, CMP_EQ, &network.octets());
 }
 
@@ -340,7 +349,7 @@ fn connection(list: &mut Message, key: u32, bits: u32) {
     element(list, "ct", |data| {
         data.big_endian(1, REGISTER).big_endian(2, key); // NFTA_CT_DREG, NFTA_CT_KEY
     });
-    bitwise(list, bits.to_ne_bytes());
+    bitwise(list, &bits.to_ne_bytes());
     compare(list, CMP_NEQ, &[0; 4]);
 }
 
@@ -377,12 +386,32 @@ fn compare(list: &mut Message, comparison: u32, value: &[u8]) {
     });
 }
 
-fn bitwise(list: &mut Message, mask: [u8; 4]) {
+fn source_becomes(family: Family, list: &mut Message, address: IpAddr) {
+    let octets = match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    };
+    element(list, "immediate", |data| {
+        data.big_endian(1, REGISTER); // NFTA_IMMEDIATE_DREG
+        data.nest(2, |operand| {
+            operand.put(1, &octets); // NFTA_IMMEDIATE_DATA, NFTA_DATA_VALUE
+        });
+    });
+    element(list, "nat", |data| {
+        const SOURCE: u32 = 0;
+        // NFTA_NAT_TYPE, NFTA_NAT_FAMILY, NFTA_NAT_REG_ADDR_MIN
+        data.big_endian(1, SOURCE).big_endian(2, u32::from(family.number())).big_endian(3, REGISTER);
+    });
+}
+
+fn bitwise(list: &mut Message, mask: &[u8]) {
+    let length = mask.len();
     element(list, "bitwise", |data| {
-        data.big_endian(1, REGISTER).big_endian(2, REGISTER).big_endian(3, 4); // NFTA_BITWISE_SREG, _DREG, _LEN
-        for (kind, value) in [(4, mask), (5, [0; 4])] {
+        // NFTA_BITWISE_SREG, _DREG, _LEN
+        data.big_endian(1, REGISTER).big_endian(2, REGISTER).big_endian(3, length as u32);
+        for (kind, value) in [(4, mask), (5, &[0; 16][..length])] {
             data.nest(kind, |operand| {
-                operand.put(1, &value); // NFTA_BITWISE_MASK, NFTA_BITWISE_XOR
+                operand.put(1, value); // NFTA_BITWISE_MASK, NFTA_BITWISE_XOR
             });
         }
     });

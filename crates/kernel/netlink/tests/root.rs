@@ -5,7 +5,7 @@
 use error::{Fault as _, Kind};
 use netlink::address::{self, Address};
 use netlink::link::{self, Veth};
-use netlink::nft::{self, Chain, Expression, Hook, Table};
+use netlink::nft::{self, Chain, Expression, Family, Hook, Table};
 use netlink::{Socket, route};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -58,10 +58,12 @@ fn veth_has_its_ends_in_two_namespaces() {
             let socket = Socket::route().expect("opens");
             let there = link::find(&socket, "eth0").expect("asked").expect("is there");
             let index = there.index;
-            let own = Address { index, address: Ipv4Addr::new(10, 0, 0, 2), prefix_len: 24 };
-            let gateway = route::add_default(Ipv4Addr::new(10, 0, 0, 1), index);
+            let own = Address { index, address: Ipv4Addr::new(10, 0, 0, 2).into(), prefix_len: 24 };
+            let gateway = route::add_default(Ipv4Addr::new(10, 0, 0, 1).into(), index);
             socket.batch(&[address::add(&own), link::set_up(index), gateway]).expect("configured");
-            assert_eq!(address::list(&socket).expect("lists"), [own]);
+            let own_v4 =
+                address::list(&socket).expect("lists").into_iter().find(|known| known.address.is_ipv4());
+            assert_eq!(own_v4, Some(own));
             let prefixes: Vec<_> =
                 route::list(&socket).expect("lists").iter().map(|route| route.prefix_len).collect();
             assert_eq!(prefixes, [0, 24]);
@@ -85,7 +87,7 @@ fn refusal_says_what_was_asked_and_why() {
         let error = socket.batch(&[link::delete("nosuch")]).expect_err("is not there");
         assert_eq!((error.is_absent(), error.kind()), (true, Kind::NotFound));
         assert_eq!(link::find(&socket, "nosuch").expect("asked"), None);
-        let gateway = route::add_default(Ipv4Addr::new(192, 0, 2, 1), 1);
+        let gateway = route::add_default(Ipv4Addr::new(192, 0, 2, 1).into(), 1);
         let error =
             socket.batch(&[link::set_up(1), gateway, link::set_up(1)]).expect_err("the gateway is nowhere");
         let text = "the kernel refused to add the default route by 192.0.2.1 (Nexthop has invalid gateway)";
@@ -104,18 +106,18 @@ fn table_is_replaced_as_a_whole_or_not_at_all() {
     isolated(|| {
         let socket = Socket::netfilter().expect("opens");
         let accept = || vec![Expression::InputIs("br0".into()), Expression::Accept];
-        nft::delete(&socket, "naru-test").expect("one that is not there is fine");
-        nft::replace(&socket, &table(vec![accept(), accept()])).expect("set");
-        nft::replace(&socket, &table(vec![accept()])).expect("replaced");
+        nft::delete(&socket, Family::Ip, "naru-test").expect("one that is not there is fine");
+        nft::replace(&socket, Family::Ip, &table(vec![accept(), accept()])).expect("set");
+        nft::replace(&socket, Family::Ip, &table(vec![accept()])).expect("replaced");
         // Masquerading is not possible in a chain of type filter.
         let wrong = table(vec![accept(), vec![Expression::Masquerade]]);
-        let error = nft::replace(&socket, &wrong).expect_err("refused");
+        let error = nft::replace(&socket, Family::Ip, &wrong).expect_err("refused");
         assert!(
             error.to_string().starts_with("the kernel refused to add a rule to the nf_tables chain forward"),
             "{error}"
         );
-        nft::replace(&socket, &table(vec![accept()])).expect("the socket goes on");
-        nft::delete(&socket, "naru-test").expect("deleted");
+        nft::replace(&socket, Family::Ip, &table(vec![accept()])).expect("the socket goes on");
+        nft::delete(&socket, Family::Ip, "naru-test").expect("deleted");
     });
 }
 

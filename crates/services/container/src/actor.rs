@@ -12,6 +12,7 @@ mod effects;
 mod found;
 mod health;
 mod log;
+mod networking;
 mod publishing;
 mod reports;
 mod update;
@@ -63,7 +64,7 @@ pub(crate) struct Actor {
     health: HealthWatch,
     /// Sends the log elsewhere.
     shipper: Option<Shipper>,
-    endpoint: Option<EndpointView>,
+    endpoints: Vec<EndpointView>,
     /// What is published at it.
     ports: Vec<network::Published>,
     timeline: Timeline,
@@ -107,12 +108,12 @@ pub(crate) fn spawn(
     let (tx, mailbox) = mpsc::channel(crate::shared::MAILBOX);
     let machine = Machine::new(record.policy(), record.run.clone());
     let directory = context.directory(&id);
-    let endpoint = adopted.as_ref().and_then(|_| context.parts.network.endpoint(&id));
+    let endpoints = if adopted.is_some() { context.parts.network.endpoints(&id) } else { Vec::new() };
     let ports = context.parts.network.published(&id);
     let fixed = Fixed { config: Arc::new(record.config.clone()), host: Arc::new(record.host.clone()) };
     let health = HealthWatch::new(&record);
     let (exec_ids, health_view) = (Vec::new(), health.shown());
-    let live = Live { endpoint: endpoint.clone(), ports: ports.clone(), exec_ids, health: health_view };
+    let live = Live { endpoints: endpoints.clone(), ports: ports.clone(), exec_ids, health: health_view };
     let view = Arc::new(view(context, &record, &fixed, &machine, &rootfs, live)?);
     let shared = Arc::new(Shared {
         id,
@@ -141,7 +142,7 @@ pub(crate) fn spawn(
         persisting: None,
         health,
         shipper: None,
-        endpoint,
+        endpoints,
         ports,
         timeline: Timeline::default(),
         released: None,
@@ -273,6 +274,14 @@ impl Actor {
                 let outcome = self.update(update).await;
                 let _ = reply.send(outcome); // Whoever asked may have stopped waiting.
             }
+            Message::Connect { network, spec, reply } => {
+                let outcome = self.connect_live(&network, *spec).await;
+                let _ = reply.send(outcome); // Whoever asked may have stopped waiting.
+            }
+            Message::Disconnect { network, reply } => {
+                let outcome = self.disconnect_live(&network).await;
+                let _ = reply.send(outcome); // Whoever asked may have stopped waiting.
+            }
             Message::Leave { done } => drop(done), // handled by the loop
         }
     }
@@ -296,7 +305,7 @@ impl Actor {
     fn publish_view(&mut self) {
         self.follow_health();
         let live = Live {
-            endpoint: self.endpoint.clone(),
+            endpoints: self.endpoints.clone(),
             ports: self.ports.clone(),
             exec_ids: self.shared.execs.running(),
             health: self.health.shown(),
@@ -317,7 +326,7 @@ impl Actor {
 
 /// What a view has that is neither in the record nor in the machine.
 struct Live {
-    endpoint: Option<EndpointView>,
+    endpoints: Vec<EndpointView>,
     ports: Vec<network::Published>,
     exec_ids: Vec<refs::ExecId>,
     health: Option<crate::view::Health>,
@@ -358,7 +367,8 @@ fn view(
         rootfs: crate::view::RootfsView::of(rootfs),
         paths: birth::paths(record, &directory),
         mounts: crate::view::mounts(&record.host),
-        endpoint: live.endpoint,
+        endpoints: live.endpoints,
+        networks: record.endpoints(),
         ports: live.ports,
         exec_ids: live.exec_ids,
         id,

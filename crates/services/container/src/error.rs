@@ -178,6 +178,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A container cannot be connected to its networks.
+    #[error("failed to set up container networking")]
+    Networking(#[source] network::Error),
     /// The network.
     #[error(transparent)]
     Network(#[from] network::Error),
@@ -327,7 +330,7 @@ impl Fault for Error {
             Self::Image(source) => source.kind(),
             Self::Snapshot(source) => source.kind(),
             Self::Store(source) => source.kind(),
-            Self::Network(source) => source.kind(),
+            Self::Network(source) | Self::Networking(source) => source.kind(),
             Self::Launch(source) => source.kind(),
             Self::Cgroup(source) => source.kind(),
             Self::Seccomp(source) => source.kind(),
@@ -348,7 +351,7 @@ impl Fault for Error {
             Self::Image(source) => source.hint(),
             Self::Snapshot(source) => source.hint(),
             Self::Store(source) => source.hint(),
-            Self::Network(source) => source.hint(),
+            Self::Network(source) | Self::Networking(source) => source.hint(),
             Self::Launch(source) => source.hint(),
             Self::Cgroup(source) => source.hint(),
             Self::Seccomp(source) => source.hint(),

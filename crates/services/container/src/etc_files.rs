@@ -14,7 +14,7 @@ const LOOPBACK: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-l
 pub(crate) fn hosts(
     host: &HostConfig,
     base: Option<&str>,
-    address: Option<IpAddr>,
+    addresses: &[IpAddr],
     (hostname, domainname): (&str, &str),
     gateway: Option<IpAddr>,
 ) -> String {
@@ -31,13 +31,31 @@ pub(crate) fn hosts(
         };
         text.push_str(&format!("{target}\t{name}\n"));
     }
-    if let Some(address) = address {
-        let names = match domainname {
-            "" => hostname.to_owned(),
-            domain => format!("{hostname}.{domain} {hostname}"),
-        };
-        text.push_str(&format!("{address}\t{names}\n"));
+    for address in addresses {
+        text.push_str(&own_line(*address, (hostname, domainname)));
     }
+    text
+}
+
+/// Returns the line of one of the container's own addresses.
+fn own_line(address: IpAddr, (hostname, domainname): (&str, &str)) -> String {
+    let names = match domainname {
+        "" => hostname.to_owned(),
+        domain => format!("{hostname}.{domain} {hostname}"),
+    };
+    format!("{address}\t{names}\n")
+}
+
+/// Returns /etc/hosts with the container's addresses of a further network, or without those of one that it left. What
+/// else is in it, perhaps by the user's hand, stays.
+pub(crate) fn changed_hosts(present: &str, gone: &[IpAddr], added: &[IpAddr], names: (&str, &str)) -> String {
+    let gone: Vec<_> = gone.iter().map(|address| own_line(*address, names)).collect();
+    let kept = present.split_inclusive('\n').filter(|line| gone.iter().all(|gone| gone != line));
+    let mut text: String = kept.collect();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    added.iter().for_each(|address| text.push_str(&own_line(*address, names)));
     text
 }
 
@@ -118,7 +136,7 @@ mod tests {
         let mut host = host_config();
         host.extra_hosts = ["db:10.0.0.9", "six=[fd00::1]", "gw:host-gateway"].map(str::to_owned).into();
         let text =
-            hosts(&host, None, Some([172, 17, 0, 2].into()), ("box", "lan"), Some([172, 17, 0, 1].into()));
+            hosts(&host, None, &[[172, 17, 0, 2].into()], ("box", "lan"), Some([172, 17, 0, 1].into()));
         let tail: Vec<&str> = text.lines().skip(6).collect();
         assert_eq!(tail, ["10.0.0.9\tdb", "fd00::1\tsix", "172.17.0.1\tgw", "172.17.0.2\tbox.lan box"]);
         assert!(text.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"));
@@ -128,8 +146,18 @@ mod tests {
     fn hosts_without_address_or_gateway_leaves_lines_out() {
         let mut host = host_config();
         host.extra_hosts = vec!["gw:host-gateway".into()];
-        assert_eq!(hosts(&host, None, None, ("box", ""), None).lines().count(), 6);
-        assert_eq!(hosts(&host, Some("1.2.3.4 x"), None, ("box", ""), None), "1.2.3.4 x\n");
+        assert_eq!(hosts(&host, None, &[], ("box", ""), None).lines().count(), 6);
+        assert_eq!(hosts(&host, Some("1.2.3.4 x"), &[], ("box", ""), None), "1.2.3.4 x\n");
+    }
+
+    #[test]
+    fn changed_hosts_keeps_what_is_not_its_own() {
+        let before = "127.0.0.1\tlocalhost\n10.0.0.2\tbox\n10.0.0.2 mine";
+        let names = ("box", "");
+        let gone = changed_hosts(before, &[[10, 0, 0, 2].into()], &[], names);
+        assert_eq!(gone, "127.0.0.1\tlocalhost\n10.0.0.2 mine\n");
+        let added = changed_hosts(&gone, &[], &[[10, 1, 0, 2].into(), [10, 1, 0, 3].into()], names);
+        assert_eq!(added, "127.0.0.1\tlocalhost\n10.0.0.2 mine\n10.1.0.2\tbox\n10.1.0.3\tbox\n");
     }
 
     #[test]

@@ -211,7 +211,9 @@ fn hostname(context: &Context, view: &ContainerView) -> String {
             let other = context.index().find(name).map(|other| other.view().config.hostname.clone());
             other.unwrap_or_default() // it may have been removed since
         }
-        NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => view.config.hostname.clone(),
+        NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None | NetworkMode::Network(_) => {
+            view.config.hostname.clone()
+        }
     }
 }
 

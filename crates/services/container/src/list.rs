@@ -118,11 +118,15 @@ fn matches_surroundings(view: &ContainerView, filters: &Filters) -> bool {
         NetworkMode::Bridge => filters.matches_exactly("network", "bridge"),
         NetworkMode::Host => filters.matches_exactly("network", "host"),
         NetworkMode::None => filters.matches_exactly("network", "none"),
+        NetworkMode::Network(name) => filters.matches_exactly("network", name),
         NetworkMode::Container(_) => !filters.contains("network"),
     };
-    let network_id = view.endpoint.as_ref().is_some_and(|endpoint| {
-        filters.contains("network") && filters.matches_prefix("network", endpoint.network_id.as_str())
-    });
+    let connected = filters.contains("network")
+        && (view.networks.keys().any(|name| filters.matches_exactly("network", name))
+            || view
+                .endpoints
+                .iter()
+                .any(|endpoint| filters.matches_prefix("network", endpoint.network_id.as_str())));
     let volume = !filters.contains("volume")
         || view.mounts.iter().any(|mount| {
             filters.matches_exactly("volume", &mount.destination)
@@ -131,7 +135,7 @@ fn matches_surroundings(view: &ContainerView, filters: &Filters) -> bool {
     let exposed = |port: &String| filters.get("expose").any(|wanted| port_matches(wanted, port));
     let expose = !filters.contains("expose") || view.config.exposed_ports.iter().any(exposed);
     // Nothing is published, and nothing isolated in Windows' sense.
-    (network || network_id)
+    (network || connected)
         && volume
         && expose
         && !filters.contains("publish")
@@ -165,6 +169,7 @@ mod tests {
     use crate::spec::{Config, ImageRef};
     use crate::view::{PathsView, RootfsView, StateView};
     use refs::{ContainerId, Timestamp};
+    use std::collections::BTreeMap;
 
     fn view(number: u8, name: &str, status: Status, exit_code: i32) -> Arc<ContainerView> {
         let state = StateView {
@@ -198,7 +203,8 @@ mod tests {
             paths: PathsView::default(),
             mounts: Vec::new(),
             ports: Vec::new(),
-            endpoint: None,
+            endpoints: Vec::new(),
+            networks: BTreeMap::new(),
             exec_ids: Vec::new(),
         })
     }

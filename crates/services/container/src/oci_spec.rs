@@ -213,7 +213,7 @@ pub(crate) fn warnings(host: &HostConfig, facts: &HostFacts) -> Vec<String> {
 fn linux(input: &Input<'_>) -> Linux {
     let Input { host, facts, .. } = input;
     let mut sysctl = BTreeMap::new();
-    if matches!(host.network, NetworkMode::Bridge | NetworkMode::None) {
+    if matches!(host.network, NetworkMode::Bridge | NetworkMode::None | NetworkMode::Network(_)) {
         // As Docker does: ping and low ports without capabilities, within the own network namespace.
         sysctl.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
         sysctl.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
@@ -264,7 +264,7 @@ fn namespaces(input: &Input<'_>) -> Vec<Namespace> {
         match host.network {
             NetworkMode::Host => None,
             // An own or joined one: its descriptor goes to the supervisor beside the specification.
-            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Container(_) => {
+            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Network(_) | NetworkMode::Container(_) => {
                 new(NamespaceType::Network)
             }
         },

@@ -4,8 +4,10 @@ use crate::Error;
 use crate::health::Health;
 use crate::machine::{Nanos, Policy, Run};
 use crate::spec::{Config, HostConfig, ImageRef};
+use network::{EndpointSpec, Joining};
 use refs::Reference;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The kind of our records in the store.
 pub(crate) const KIND: &str = "container";
@@ -34,6 +36,9 @@ pub(crate) struct Record {
     pub(crate) command: Vec<String>,
     /// Its life.
     pub(crate) run: Run,
+    /// Its places in networks, by name; none in records of engines that knew the default bridge only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoints: Option<BTreeMap<String, EndpointSpec>>,
     /// Its health, as of the last change of its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<Health>,
@@ -57,6 +62,20 @@ impl Record {
     /// Returns the JSON that is stored.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a record has string keys only")
+    }
+
+    /// Returns its places in networks, by name.
+    pub(crate) fn endpoints(&self) -> BTreeMap<String, EndpointSpec> {
+        let of_mode = || self.host.network.network().map(|name| (name.to_owned(), EndpointSpec::default()));
+        self.endpoints.clone().unwrap_or_else(|| of_mode().into_iter().collect())
+    }
+
+    /// Returns what it wants of the networks: that of its mode first, then by name.
+    pub(crate) fn joining(&self) -> Joining {
+        let mut endpoints: Vec<_> = self.endpoints().into_iter().collect();
+        let first = self.host.network.network();
+        endpoints.sort_by_key(|(name, _)| first != Some(name.as_str()));
+        Joining { name: self.name.clone(), endpoints }
     }
 
     /// Returns the name that the container has for itself.
@@ -159,6 +178,7 @@ pub(crate) mod testing {
             host,
             command: vec!["sh".into()],
             run: Run { intent: Intent::Run, pid: Some(7), started_at: Some(5), ..Run::default() },
+            endpoints: None,
             health: None,
             limits_pending: false,
         }

@@ -25,6 +25,7 @@ use crate::stats::{self, StatsStream};
 use crate::view::{ContainerView, Counts, Created, ExecView, Sizes, Status, Top, WaitResult};
 use crate::{Error, Parts, Settings, happenings, timeline, top};
 use cgroup::Cgroup;
+use network::EndpointSpec;
 use refs::{ExecId, Signal, Timestamp};
 use shimwire::{Request as ShimRequest, Step};
 use std::collections::BTreeSet;
@@ -180,6 +181,38 @@ impl Service {
             renamed
         }))
         .await
+    }
+
+    /// Connects a container to a network, at once if it runs.
+    ///
+    /// # Errors
+    /// NotFound; InvalidArgument and Forbidden with Docker's texts; those of the network.
+    pub async fn connect(&self, name: &str, network: &str, spec: EndpointSpec) -> Result<(), Error> {
+        let canonical = self.context.parts.network.inspect(network)?.name;
+        let shared = self.find(name)?;
+        if !matches!(canonical.as_str(), "host" | "none") {
+            self.context.parts.network.check(network, &spec)?;
+        }
+        let (reply, outcome) = oneshot::channel();
+        shared.send(Message::Connect { network: canonical, spec: Box::new(spec), reply }, name).await?;
+        outcome.await.unwrap_or_else(|_| Err(Error::Gone { name: name.to_owned() }))
+    }
+
+    /// Disconnects a container from a network, at once if it runs.
+    ///
+    /// # Errors
+    /// NotFound; Internal, as with Docker, if it is not in the network.
+    pub async fn disconnect(&self, name: &str, network: &str) -> Result<(), Error> {
+        let shared = self.find(name)?;
+        // A network that is gone can still be taken out of a container that rests.
+        let canonical = match self.context.parts.network.inspect(network) {
+            Ok(view) => view.name,
+            Err(error) if !shared.view().networks.contains_key(network) => return Err(error.into()),
+            Err(_) => network.to_owned(),
+        };
+        let (reply, outcome) = oneshot::channel();
+        shared.send(Message::Disconnect { network: canonical, reply }, name).await?;
+        outcome.await.unwrap_or_else(|_| Err(Error::Gone { name: name.to_owned() }))
     }
 
     /// Changes a container's limits and restart policy, at once if it runs; returns what could not be done as asked.

@@ -7,6 +7,7 @@ use crate::execs::Execs;
 use crate::machine::Refusal;
 use crate::options::{Update, WaitCondition};
 use crate::view::{ContainerView, Status, WaitResult};
+use network::EndpointSpec;
 use refs::ContainerId;
 use snapshot::Rootfs;
 use std::path::PathBuf;
@@ -49,6 +50,10 @@ pub(crate) enum Message {
     Rename { name: String, reply: oneshot::Sender<Result<(), Error>> },
     /// Other limits, another policy; answered with warnings.
     Update { update: Update, reply: oneshot::Sender<Result<Vec<String>, Error>> },
+    /// A further network, by its own name.
+    Connect { network: String, spec: Box<EndpointSpec>, reply: oneshot::Sender<Result<(), Error>> },
+    /// A network less, by its own name.
+    Disconnect { network: String, reply: oneshot::Sender<Result<(), Error>> },
     /// The engine ends.
     Leave { done: oneshot::Sender<()> },
 }

@@ -2,6 +2,7 @@
 //!
 //! Not the REST types (`wire`), not the OCI types (`oci`), not what lies on disk as such: the record embeds these.
 
+use network::EndpointSpec;
 use refs::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct CreateSpec {
     pub config: Config,
     /// How the host runs it.
     pub host: HostConfig,
+    /// Its places in networks, by the networks' names as the user wrote them. That of the network mode may be absent.
+    pub endpoints: BTreeMap<String, EndpointSpec>,
     /// The platform that the image must have; none for the host's.
     pub platform: Option<Platform>,
 }
@@ -341,6 +344,8 @@ pub enum NetworkMode {
     Host,
     /// Only a loopback device.
     None,
+    /// A network of the user's, as the user named it.
+    Network(String),
     /// That of another container, as the user named it.
     Container(String),
 }
@@ -352,6 +357,17 @@ pub struct PortBinding {
     pub host_ip: String,
     /// A port, a range, or empty or `0` for any.
     pub host_port: String,
+}
+
+impl NetworkMode {
+    /// Returns the network that a container of its own namespace is connected to at first.
+    pub(crate) fn network(&self) -> Option<&str> {
+        match self {
+            Self::Bridge => Some("bridge"),
+            Self::Network(name) => Some(name),
+            Self::Host | Self::None | Self::Container(_) => None,
+        }
+    }
 }
 
 /// Where output is logged.

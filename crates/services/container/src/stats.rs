@@ -77,7 +77,7 @@ async fn take(context: &Context, shared: &Shared) -> Option<Usage> {
     }
     let group = Cgroup::open(&context.parts.cgroups, &shared.cgroup_path);
     let cpus = u32::try_from(context.facts.cpus.len()).unwrap_or(u32::MAX);
-    let with_network = view.endpoint.is_some();
+    let with_network = !view.endpoints.is_empty();
     let sample = move || -> Result<Usage, Error> {
         Ok(Usage {
             read_at: Timestamp(now()),

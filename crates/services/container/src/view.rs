@@ -2,7 +2,7 @@
 
 pub use crate::health::{Health, HealthStatus, ProbeResult};
 use crate::spec::{Config, HostConfig, ImageRef, Mount};
-use network::EndpointView;
+use network::{EndpointSpec, EndpointView};
 use refs::{ContainerId, ExecId, Timestamp};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -39,8 +39,10 @@ pub struct ContainerView {
     pub paths: PathsView,
     /// What the user mounted.
     pub mounts: Vec<MountView>,
-    /// Its endpoint while it runs on the bridge.
-    pub endpoint: Option<EndpointView>,
+    /// Its endpoints while it runs, in the order of its devices.
+    pub endpoints: Vec<EndpointView>,
+    /// What it asked for in networks, by name.
+    pub networks: BTreeMap<String, EndpointSpec>,
     /// Its published ports while it runs.
     pub ports: Vec<network::Published>,
     /// Execs that run.

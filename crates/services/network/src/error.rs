@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Not of the form `172.17.0.0/16`.
-    #[error("invalid subnet {0:?}: want an IPv4 network such as 172.17.0.0/16")]
+    #[error("invalid subnet {0:?}: want a network such as 172.17.0.0/16")]
     Subnet(String),
     /// The bridge's name cannot be that of a device.
     #[error("invalid bridge name {0:?}: want 1 to 15 bytes without '/', ':' and blanks")]
@@ -34,16 +34,15 @@ pub enum Error {
     #[error("all predefined address pools have been fully subnetted")]
     NoSubnet,
     /// All addresses of the subnet are taken.
-    #[error("no available IPv4 addresses on this network's address pools: {network} ({subnet})")]
+    #[error("no available {family} addresses on this network's address pools: {network} ({subnet})")]
     NoAddress {
+        /// `IPv4` or `IPv6`.
+        family: &'static str,
         /// The network.
         network: String,
         /// Its subnet.
         subnet: String,
     },
-    /// The container is attached already.
-    #[error("container {0} is already attached to a network")]
-    Attached(String),
     /// Neither tcp, udp nor sctp.
     #[error("invalid proto: {0}")]
     Protocol(String),
@@ -89,13 +88,140 @@ pub enum Error {
     /// The container has no address.
     #[error("cannot publish ports of a container without an address")]
     NoAddressToPublish,
+    /// A request without a name.
+    #[error("invalid name: name is empty")]
+    EmptyName,
+    /// The name of a network that is always there.
+    #[error("operation is not permitted on predefined {0} network ")]
+    Predefined(String),
+    /// The name is taken.
+    #[error("network with name {0} already exists")]
+    Exists(String),
+    /// No such driver.
+    #[error("plugin \"{0}\" not found")]
+    NoPlugin(String),
+    /// A driver of which there is one network only.
+    #[error("only one instance of \"{0}\" network is allowed")]
+    OnlyOne(String),
+    /// An overlay network.
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NotInSwarm,
+    /// A network of a swarm.
+    #[error("cannot create a swarm scoped network when swarm is not active")]
+    SwarmScope,
+    /// A routing mesh.
+    #[error("Ingress network can only be global scope network")]
+    Ingress,
+    /// Neither IPv4 nor IPv6.
+    #[error("IPv4 or IPv6 must be enabled")]
+    NoFamily,
+    /// The subnets make no sense.
+    #[error("invalid network config:\n{}", .0.join("\n"))]
+    Config(Vec<String>),
+    /// The subnet is one of another network's.
+    #[error("invalid pool request: Pool overlaps with other one on this address space")]
+    Overlap,
+    /// A driver's option that cannot be read.
+    #[error("{0}")]
+    InvalidOption(String),
+    /// A driver's option that is not there yet.
+    #[error("the network option {0} is not supported by this version of naru")]
+    UnsupportedOption(String),
+    /// A pattern that does not exist.
+    #[error("configuration network \"{0}\" does not exist")]
+    NoPattern(String),
+    /// A pattern with something else beside.
+    #[error(
+        "user specified configurations are not supported if the network depends on a configuration network"
+    )]
+    PatternConflict,
+    /// A pattern cannot be joined.
+    #[error("cannot attach to configuration-only network {0}")]
+    Pattern(String),
+    /// A pattern that others depend on.
+    #[error("error while removing network: configuration network \"{0}\" is in use")]
+    PatternInUse(String),
+    /// A network that is always there.
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    NotRemovable(String),
+    /// A network with running containers.
+    #[error("error while removing network: network {network} has active endpoints ({})", .endpoints.join(", "))]
+    InUse {
+        /// The network.
+        network: String,
+        /// `name:"web" id:"0123456789ab"` of each endpoint.
+        endpoints: Vec<String>,
+    },
+    /// Another network's bridge has the name.
+    #[error(
+        "cannot create network: conflicts with network {network}: networks have same bridge name {name:?}"
+    )]
+    SameBridge {
+        /// The other network.
+        network: String,
+        /// The device.
+        name: String,
+    },
+    /// Another network has the parent device.
+    #[error("network {network} is already using parent interface {parent}")]
+    SameParent {
+        /// The other network.
+        network: String,
+        /// The device.
+        parent: String,
+    },
+    /// The parent device is not there and is none that can be made.
+    #[error("parent interface {0} does not exist")]
+    NoParent(String),
+    /// Not a hardware address.
+    #[error("invalid MAC address {0}")]
+    Mac(String),
+    /// Another container has the hardware address.
+    #[error("MAC address {mac} is already in use on network {network} by container {container}")]
+    MacTaken {
+        /// The address.
+        mac: String,
+        /// The network.
+        network: String,
+        /// Who has it.
+        container: String,
+    },
+    /// Not a setting of one device.
+    #[error(
+        "invalid endpoint sysctl {0:?}: want net.ipv4.conf.IFNAME.NAME=VALUE, with ipv4, ipv6 or mpls, conf or neigh"
+    )]
+    EndpointSysctl(String),
+    /// The settings of an endpoint do not fit the network.
+    #[error("invalid endpoint settings:\n{}", .0.join("\n"))]
+    Endpoint(Vec<String>),
+    /// The address is taken.
+    #[error("Address already in use")]
+    AddressTaken,
+    /// The container is in the network already.
+    #[error("endpoint with name {container} already exists in network {network}")]
+    Attached {
+        /// The container's name.
+        container: String,
+        /// The network.
+        network: String,
+    },
+    /// The container is not in the network.
+    #[error("container {container} is not connected to network {network}")]
+    NotAttached {
+        /// The container's full id.
+        container: String,
+        /// The network.
+        network: String,
+    },
     /// A kernel setting could not be read or written.
     #[error("cannot set {} to {value}", .path.display())]
     Sysctl {
         /// The file below /proc/sys.
         path: PathBuf,
         /// What was to be written.
-        value: &'static str,
+        value: String,
         /// Why.
         #[source]
         source: io::Error,
@@ -109,6 +235,9 @@ pub enum Error {
         #[source]
         source: sys::Error,
     },
+    /// A descriptor could not be duplicated.
+    #[error("cannot keep a container's network namespace")]
+    Descriptor(#[source] io::Error),
     /// The kernel refused a configuration.
     #[error("cannot {what}")]
     Netlink {
@@ -150,16 +279,42 @@ fn errno_text(source: &sys::Error) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Subnet(_) | Self::BridgeName(_) | Self::Ambiguous(_) | Self::Protocol(_) => {
-                Kind::InvalidArgument
-            }
             // As Docker answers it: status 500, exit code 125.
             Self::PortTaken { .. } | Self::PortsExhausted { .. } | Self::PortBind { .. } => Kind::Internal,
             Self::ProtocolUnsupported { .. } => Kind::Unavailable,
-            Self::NoAddressToPublish => Kind::InvalidArgument,
-            Self::NotFound(_) => Kind::NotFound,
-            Self::NameTaken { .. } => Kind::AlreadyExists,
-            Self::Attached(_) => Kind::Conflict,
+            Self::Subnet(_)
+            | Self::BridgeName(_)
+            | Self::Ambiguous(_)
+            | Self::Protocol(_)
+            | Self::NoAddressToPublish
+            | Self::EmptyName
+            | Self::NoFamily
+            | Self::Config(_)
+            | Self::InvalidOption(_)
+            | Self::PatternConflict
+            | Self::NoParent(_)
+            | Self::Mac(_)
+            | Self::EndpointSysctl(_)
+            | Self::Endpoint(_) => Kind::InvalidArgument,
+            Self::NotFound(_) | Self::NoPlugin(_) | Self::NoPattern(_) => Kind::NotFound,
+            Self::NameTaken { .. } | Self::Exists(_) => Kind::AlreadyExists,
+            Self::Predefined(_)
+            | Self::OnlyOne(_)
+            | Self::NotInSwarm
+            | Self::SwarmScope
+            | Self::Ingress
+            | Self::Overlap
+            | Self::Pattern(_)
+            | Self::PatternInUse(_)
+            | Self::NotRemovable(_)
+            | Self::InUse { .. }
+            | Self::SameBridge { .. }
+            | Self::SameParent { .. }
+            | Self::MacTaken { .. }
+            | Self::AddressTaken
+            | Self::Attached { .. } => Kind::Forbidden,
+            Self::UnsupportedOption(_) => Kind::Unimplemented,
+            Self::NotAttached { .. } => Kind::Internal,
             Self::NoSubnet | Self::NoAddress { .. } => Kind::Exhausted,
             Self::Sysctl { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Kind::Forbidden,
@@ -175,6 +330,7 @@ impl Fault for Error {
                 Kind::AlreadyExists | Kind::NotFound => Kind::Internal,
                 kind => kind,
             },
+            Self::Descriptor(_) => Kind::Exhausted,
             Self::Store(source) => source.kind(),
             Self::Record { .. } => Kind::DataLoss,
             Self::Closed => Kind::Unavailable,
@@ -184,9 +340,14 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NameTaken { .. } => Some("choose another name for the bridge with `--bridge`".into()),
-            Self::NoSubnet => Some("give the bridge a subnet with `--bip`".into()),
+            Self::NoSubnet => Some(
+                "give a subnet with `--subnet`, or more address pools in daemon.json (default-address-pools)"
+                    .into(),
+            ),
+            Self::InUse { .. } => Some("stop these containers, or disconnect them first".into()),
+            Self::Overlap => Some("choose another subnet; `naru network inspect` shows those in use".into()),
             Self::NoAddress { .. } => {
-                Some("remove containers, or give the bridge a larger subnet with `--bip`".into())
+                Some("remove containers, or take a network with a larger subnet".into())
             }
             Self::Sysctl { .. } => Some(
                 "switch forwarding on yourself (`sysctl net.ipv4.ip_forward=1`), or use `--network none`"

@@ -1,57 +1,83 @@
 //! After a restart of the engine: who is attached, and what is left over.
 
-use crate::Error;
-use crate::endpoint::{INSIDE, OUTSIDE_PREFIX};
+use crate::endpoint::OUTSIDE_PREFIX;
+use crate::{Error, inside};
 use netlink::link::{self, Link};
 use netlink::{Socket, address};
 use refs::ContainerId;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use sys::ns::{self, Types};
 
 /// What was found in a container's namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) container: ContainerId,
-    pub(crate) address: Ipv4Addr,
-    pub(crate) prefix_len: u8,
+    pub(crate) namespace: Arc<OwnedFd>,
+    pub(crate) devices: Vec<Device>,
+}
+
+/// A device in a container's namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) interface: String,
+    pub(crate) addresses: Vec<(IpAddr, u8)>,
     pub(crate) mac: [u8; 6],
-    /// The number of the other end, in the engine's namespace.
+    /// Whether it is made on a parent device (macvlan, ipvlan), rather than one end of a pair.
+    pub(crate) has_parent: bool,
+    /// The number of the other end, or of the parent, in the engine's namespace.
     pub(crate) peer: u32,
 }
 
-/// Looks into the namespaces of running containers. One that ended meanwhile, or has no device of ours, is left out.
-///
-/// Enters each namespace on a thread that ends afterwards.
+/// Looks into the namespaces of running containers. One that ended meanwhile is left out.
 pub(crate) fn look(live: Vec<(ContainerId, u32)>) -> Result<Vec<Found>, Error> {
-    let look_all = move || {
-        live.into_iter().filter_map(|(container, pid)| look_into(container, pid).transpose()).collect()
-    };
-    std::thread::spawn(look_all).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    live.into_iter().filter_map(|(container, pid)| look_into(container, pid).transpose()).collect()
 }
 
 fn look_into(container: ContainerId, pid: u32) -> Result<Option<Found>, Error> {
     let path = format!("/proc/{pid}/ns/net");
     let Ok(namespace) = ns::open(Path::new(&path), Types::NETWORK) else { return Ok(None) };
-    ns::join(&namespace, Types::NETWORK).map_err(|source| Error::Namespace { what: "enter", source })?;
-    let refused = |source| Error::Netlink { what: "look into a container's network", source };
-    let socket = Socket::route().map_err(refused)?;
-    let Some(device) = link::find(&socket, INSIDE).map_err(refused)? else { return Ok(None) };
-    let addresses = address::list(&socket).map_err(refused)?;
-    let own = addresses.into_iter().find(|address| address.index == device.index);
-    let (Some(own), Some(mac), Some(peer), Some("veth")) =
-        (own, device.mac, device.peer, device.kind.as_deref())
-    else {
-        return Ok(None);
-    };
-    Ok(Some(Found { container, address: own.address, prefix_len: own.prefix_len, mac, peer }))
+    let devices = inside::run(&namespace, devices)?;
+    Ok(Some(Found { container, namespace: Arc::new(namespace), devices }))
 }
 
-/// Returns the names of the bridge's ports that belong to none of those found.
-pub(crate) fn orphans(links: &[Link], bridge: u32, found: &[Found]) -> Vec<String> {
-    let owned: BTreeSet<u32> = found.iter().map(|found| found.peer).collect();
-    let is_ours = |link: &&Link| link.master == Some(bridge) && link.name.starts_with(OUTSIDE_PREFIX);
+/// Lists the devices of the calling thread's namespace that can be ours.
+fn devices() -> Result<Vec<Device>, Error> {
+    let refused = |source| Error::Netlink { what: "look into a container's network", source };
+    let socket = Socket::route().map_err(refused)?;
+    let addresses = address::list(&socket).map_err(refused)?;
+    let device = |link: Link| {
+        let has_parent = match link.kind.as_deref() {
+            Some("veth") => false,
+            Some("macvlan" | "ipvlan") => true,
+            _ => return None,
+        };
+        let own = addresses.iter().filter(|address| address.index == link.index);
+        Some(Device {
+            addresses: own.map(|address| (address.address, address.prefix_len)).collect(),
+            interface: link.name,
+            mac: link.mac?,
+            has_parent,
+            peer: link.peer?,
+        })
+    };
+    Ok(link::list(&socket).map_err(refused)?.into_iter().filter_map(device).collect())
+}
+
+/// Returns the names of the bridges' ports that belong to none of those found.
+pub(crate) fn orphans(links: &[Link], bridges: &[u32], found: &[Found]) -> Vec<String> {
+    let owned: BTreeSet<u32> = found
+        .iter()
+        .flat_map(|found| &found.devices)
+        .filter(|device| !device.has_parent)
+        .map(|d| d.peer)
+        .collect();
+    let is_ours = |link: &&Link| {
+        link.master.is_some_and(|master| bridges.contains(&master)) && link.name.starts_with(OUTSIDE_PREFIX)
+    };
     links
         .iter()
         .filter(is_ours)
@@ -63,35 +89,40 @@ pub(crate) fn orphans(links: &[Link], bridge: u32, found: &[Found]) -> Vec<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netlink::link::Counters;
 
     #[test]
-    fn orphans_are_ports_of_our_bridge_without_a_container() {
+    fn orphans_are_ports_of_our_bridges_that_nobody_has() {
         let link = |index, name: &str, master| Link {
             index,
             name: name.into(),
             kind: Some("veth".into()),
             master,
             peer: Some(2),
+            alias: None,
             mac: None,
             mtu: 1500,
             up: true,
-            counters: Counters::default(),
+            counters: link::Counters::default(),
         };
         let links = [
-            link(5, "vetha", Some(3)),
-            link(6, "vethb", Some(3)),
-            link(7, "vethc", Some(4)),
-            link(8, "tap0", Some(3)),
-            link(9, "vethd", None),
+            link(10, "vethaaaaaaa", Some(3)),
+            link(11, "vethbbbbbbb", Some(3)),
+            link(12, "vethccccccc", Some(4)),
+            link(13, "tap0", Some(3)),
+            link(14, "vethddddddd", None),
         ];
-        let found = [Found {
-            container: ContainerId::generate([0xc; 32]),
-            address: Ipv4Addr::new(10, 0, 0, 2),
-            prefix_len: 24,
+        let device = Device {
+            interface: "eth0".into(),
+            addresses: Vec::new(),
             mac: [0; 6],
-            peer: 5,
-        }];
-        assert_eq!(orphans(&links, 3, &found), ["vethb"]);
+            has_parent: false,
+            peer: 10,
+        };
+        let found = Found {
+            container: ContainerId::generate([1; 32]),
+            namespace: Arc::new(ns::own(Types::NETWORK).expect("opens")),
+            devices: vec![device],
+        };
+        assert_eq!(orphans(&links, &[3], &[found]), ["vethbbbbbbb"]);
     }
 }

@@ -4,7 +4,7 @@
 //! back there after each, so that none lives longer than its container.
 
 use crate::Error;
-use crate::bridge::optional_sysctl;
+use crate::inside::optional_sysctl;
 use netlink::{Socket, link};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -37,6 +37,9 @@ enum Request {
     /// One was taken.
     Taken,
 }
+
+/// The number of the loopback device in every namespace.
+const LOOPBACK: u32 = 1;
 
 /// How long after the last taking the stock is filled up: not in the middle of a start.
 const QUIET: Duration = Duration::from_millis(10);
@@ -136,7 +139,6 @@ fn prepare(home: &OwnedFd) -> Result<Sandbox, Error> {
 
 /// Furnishes the calling thread's namespace.
 fn furnish() -> Result<Sandbox, Error> {
-    const LOOPBACK: u32 = 1;
     let refused = |source| Error::Netlink { what: "set up the loopback device", source };
     let namespace = ns::own(Types::NETWORK).map_err(|source| Error::Namespace { what: "open", source })?;
     let socket = Socket::route().map_err(refused)?;
@@ -149,7 +151,7 @@ fn furnish() -> Result<Sandbox, Error> {
 
 /// What a container's namespace has that a fresh one has not.
 const SYSCTLS: [(&str, &str); 4] = [
-    // The bridge is IPv4 only: no link-local addresses, no router advertisements on links to come.
+    // No link-local addresses and no router advertisements on links to come, unless their network has IPv6.
     ("net/ipv6/conf/default/disable_ipv6", "1"),
     ("net/ipv6/conf/default/accept_ra", "0"),
     // Docker's defaults: every user of the container may use low ports and ping.

@@ -1,30 +1,35 @@
-//! The service: who is attached to what.
+//! The service: which networks there are, and who is attached to what.
 
-use crate::bridge::{self, Bridge};
+mod attach;
+mod host;
+mod networks;
+mod recover;
+mod show;
+
+use crate::endpoint::Endpoint;
 use crate::ipam::Addresses;
 use crate::ports::{Ports, Target};
 use crate::reaper::Reaper;
-use crate::reconcile::{self, Found};
-use crate::record::{Record, SubnetRecord};
+use crate::record::{self, Record};
 use crate::sandbox::{Pool, Sandbox};
-use crate::view::mac_text;
 use crate::watch::Watcher;
 use crate::{
-    Counters, EndpointView, Error, NetworkConfig, NetworkView, coexist, endpoint, firewall, ipam, record,
+    CreateNetwork, EndpointSpec, EndpointView, Error, NetworkConfig, NetworkNames, NetworkView, endpoint,
+    firewall, options, subnet,
 };
 use crate::{PortRequest, Published, Reserved};
 use blocking::Blocking;
-use netlink::nft::{Family, monitor};
-use netlink::{Socket, link};
-use refs::{ContainerId, Timestamp};
+use host::Host;
+use refs::{ContainerId, NetworkId, Timestamp};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use store::Store;
 
-const BRIDGE: &str = "bridge";
+/// The name of the default bridge's network.
+pub(crate) const BRIDGE: &str = "bridge";
 
 /// A fresh network namespace for a container. It lives as long as a descriptor or a process keeps it.
 #[derive(Debug)]
@@ -36,6 +41,26 @@ impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sandbox.namespace.as_fd()
     }
+}
+
+/// What a container wants of the networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joining {
+    /// The container's name: others find it by this.
+    pub name: String,
+    /// Networks by name or id, and its places in them; devices are numbered in this order.
+    pub endpoints: Vec<(String, EndpointSpec)>,
+}
+
+/// A running container, as an engine that starts finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The container.
+    pub container: ContainerId,
+    /// A process in it.
+    pub pid: u32,
+    /// What it wanted; none if that is not known: then everything stays as it is.
+    pub joining: Option<Joining>,
 }
 
 /// The network service. Clones share everything.
@@ -52,51 +77,63 @@ struct Inner {
     pool: Pool,
     reaper: Reaper,
     ports: Ports,
-    /// There since the first use of the bridge.
+    /// There since the first use of a bridge.
     watcher: Mutex<Option<Watcher>>,
+    /// What is noted at devices of this engine.
+    mark: String,
     /// Held while the kernel is asked; taken before `state` if both are needed.
-    host: Mutex<Option<Host>>,
+    host: Mutex<Host>,
     /// Held for moments.
     state: Mutex<State>,
-}
-
-/// What is needed to speak with the kernel about the bridge: there since the first use.
-#[derive(Debug)]
-struct Host {
-    socket: Socket,
-    bridge: Bridge,
 }
 
 #[derive(Debug)]
 struct State {
     networks: Vec<Record>,
-    addresses: Option<Addresses>,
-    attached: BTreeMap<ContainerId, Endpoint>,
+    /// The addresses of each network, in the order of its subnets.
+    addresses: BTreeMap<NetworkId, Vec<Addresses>>,
+    attached: BTreeMap<ContainerId, Attachments>,
 }
 
+/// A container's places.
 #[derive(Clone, Debug)]
-struct Endpoint {
-    address: Ipv4Addr,
-    prefix_len: u8,
-    mac: [u8; 6],
-    /// The name of the device on the engine's side.
-    outside: String,
+struct Attachments {
+    name: String,
+    namespace: Arc<OwnedFd>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Network {
-    /// Opens the service in the calling thread's network namespace. Touches no device: the bridge comes on first use.
+    /// Opens the service in the calling thread's network namespace. Touches no device: the default bridge comes on first
+    /// use.
     ///
     /// # Errors
     /// InvalidArgument for a bad bridge name; DataLoss for unreadable records; those of the database.
-    pub fn open(config: NetworkConfig, store: Store, blocking: Blocking) -> Result<Self, Error> {
-        check_name(&config.bridge_name)?;
+    pub fn open(mut config: NetworkConfig, store: Store, blocking: Blocking) -> Result<Self, Error> {
+        options::check_name(&config.bridge_name)?;
         let networks = record::open(&store, now(), random)?;
+        let own = networks.iter().find(|record| record.is_default_bridge()).map(|record| record.id.clone());
+        let own = own.ok_or_else(|| Error::NotFound(BRIDGE.into()))?;
+        if config.default_pools.iter().all(|(range, _)| range.is_ipv4()) {
+            config.default_pools.push(subnet::local_pool(&endpoint::bytes(own.as_str())));
+        }
         let pool = Pool::start(config.prepared)?;
-        let state = Mutex::new(State { networks, addresses: None, attached: BTreeMap::new() });
-        let reaper = Reaper::start();
+        let addresses =
+            networks.iter().map(|record| (record.id.clone(), networks::addresses(record))).collect();
+        let state = Mutex::new(State { networks, addresses, attached: BTreeMap::new() });
         let ports = Ports::new(&config.bridge_name, config.publish_address);
-        let (watcher, host) = (Mutex::new(None), Mutex::new(None));
-        let inner = Inner { config, store, blocking, pool, reaper, ports, watcher, host, state };
+        let inner = Inner {
+            config,
+            store,
+            blocking,
+            pool,
+            reaper: Reaper::start(),
+            ports,
+            watcher: Mutex::new(None),
+            mark: own.short().to_owned(),
+            host: Mutex::new(Host::default()),
+            state,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -109,31 +146,56 @@ impl Network {
         if let Some(sandbox) = self.inner.pool.take_ready()? {
             return Ok(Namespace { sandbox });
         }
-        let inner = Arc::clone(&self.inner);
-        let sandbox = self.inner.blocking.run(move || inner.pool.take()).await?;
+        let sandbox = self.run(|inner| inner.pool.take()).await?;
         Ok(Namespace { sandbox })
     }
 
-    /// Connects a container's namespace to the bridge.
+    /// Connects a container's fresh namespace to its networks.
     ///
     /// # Errors
-    /// Conflict if the container is attached already; Exhausted if there is no address or subnet left; Forbidden
-    /// without CAP_NET_ADMIN and CAP_SYS_ADMIN; Unavailable if the kernel lacks bridges, veth or nf_tables.
+    /// NotFound for an unknown network; Forbidden if the container is attached already, for an address that is in use,
+    /// and without CAP_NET_ADMIN and CAP_SYS_ADMIN; Exhausted if there is no address or subnet left; Unavailable if the
+    /// kernel lacks a device's kind or nf_tables.
     pub async fn connect(
         &self,
         container: &ContainerId,
         namespace: Namespace,
-    ) -> Result<Option<EndpointView>, Error> {
-        let (inner, container) = (Arc::clone(&self.inner), container.clone());
+        joining: Joining,
+    ) -> Result<Vec<EndpointView>, Error> {
+        let container = container.clone();
+        let inner = Arc::clone(&self.inner);
         let connect = move || {
-            let endpoint = inner.connect(&container, &namespace.sandbox)?;
+            let endpoints = inner.connect(&container, &namespace.sandbox, &joining)?;
             inner.watch();
-            Ok(endpoint)
+            Ok(endpoints)
         };
         self.inner.blocking.run(connect).await
     }
 
-    /// Forgets a container's attachment and frees its address. Returns at once; the devices go in the background.
+    /// Connects a running container to a further network.
+    ///
+    /// # Errors
+    /// Those of [`Network::connect`].
+    pub async fn join(
+        &self,
+        container: &ContainerId,
+        network: &str,
+        spec: EndpointSpec,
+    ) -> Result<EndpointView, Error> {
+        let (container, network) = (container.clone(), network.to_owned());
+        self.run(move |inner| inner.join(&container, &network, &spec)).await
+    }
+
+    /// Disconnects a running container from a network; returns what it had there.
+    ///
+    /// # Errors
+    /// Internal if it is not in the network, as Docker has it.
+    pub async fn leave(&self, container: &ContainerId, network: &str) -> Result<EndpointView, Error> {
+        let (container, network) = (container.clone(), network.to_owned());
+        self.run(move |inner| inner.leave(&container, &network)).await
+    }
+
+    /// Forgets a container's attachments and frees its addresses. Returns at once; the devices go in the background.
     /// A container that is not attached is fine.
     pub async fn detach(&self, container: &ContainerId) {
         // First the ports: nothing may lead to an address that somebody else gets next.
@@ -144,8 +206,8 @@ impl Network {
         self.inner.detach(container);
     }
 
-    /// Publishes ports of a container that is connected. The sockets are the caller's to keep: a port is reserved as long as
-    /// its socket is open.
+    /// Publishes ports of a container that is connected, at its endpoint with the default route. The sockets are the
+    /// caller's to keep: a port is reserved as long as its socket is open.
     ///
     /// # Errors
     /// Internal with Docker's texts if a port is taken; Unavailable for a protocol that the kernel lacks. None of these
@@ -192,17 +254,16 @@ impl Network {
         self.inner.blocking.run(adopt).await
     }
 
-    /// Learns after a restart of the engine which containers are attached to the bridge, from their namespaces, and
-    /// deletes devices that belong to none. `live` has the running containers of [`Mode::Bridge`] with a process of
-    /// each.
+    /// Learns after a restart of the engine which containers are attached to what, from their namespaces, and deletes
+    /// devices that belong to none.
     ///
     /// # Errors
     /// Forbidden without the right to enter namespaces; Internal if the kernel refuses something.
-    pub async fn reconcile(&self, live: &[(ContainerId, u32)]) -> Result<(), Error> {
-        let (inner, live) = (Arc::clone(&self.inner), live.to_vec());
+    pub async fn reconcile(&self, live: Vec<Attached>) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
         let reconcile = move || {
             inner.reconcile(live)?;
-            if inner.is_host_ready() {
+            if !inner.host()?.bridges.is_empty() {
                 inner.watch();
             }
             Ok(())
@@ -210,7 +271,37 @@ impl Network {
         self.inner.blocking.run(reconcile).await
     }
 
-    /// Returns all networks: `bridge`, `host`, `none`.
+    /// Makes a network.
+    ///
+    /// # Errors
+    /// InvalidArgument, Forbidden, NotFound, AlreadyExists with Docker's texts; Exhausted without a free subnet;
+    /// Unavailable if the kernel lacks something.
+    pub async fn create(&self, request: CreateNetwork) -> Result<NetworkView, Error> {
+        self.run(move |inner| inner.create(request)).await
+    }
+
+    /// Removes a network.
+    ///
+    /// # Errors
+    /// NotFound; Forbidden if containers run in it, or if it was there from the beginning.
+    pub async fn remove(&self, network: &str) -> Result<NetworkView, Error> {
+        let network = network.to_owned();
+        self.run(move |inner| inner.remove(&network)).await
+    }
+
+    /// Removes the networks without running containers that `chosen` picks, and returns them. One that cannot be
+    /// removed stays.
+    ///
+    /// # Errors
+    /// None today; those of the service shutting down.
+    pub async fn prune(
+        &self,
+        chosen: impl Fn(&NetworkView) -> bool + Send + 'static,
+    ) -> Result<Vec<NetworkView>, Error> {
+        self.run(move |inner| Ok(inner.prune(chosen))).await
+    }
+
+    /// Returns all networks.
     pub fn list(&self) -> Vec<NetworkView> {
         let state = self.inner.state();
         state.networks.iter().map(|record| self.inner.view(&state, record)).collect()
@@ -222,49 +313,46 @@ impl Network {
     /// NotFound; InvalidArgument for the beginning of several ids.
     pub fn inspect(&self, name: &str) -> Result<NetworkView, Error> {
         let state = self.inner.state();
-        let exact = state.networks.iter().find(|record| record.name == name || record.id.as_str() == name);
-        let mut begins =
-            state.networks.iter().filter(|record| !name.is_empty() && record.id.as_str().starts_with(name));
-        let record = match exact {
-            Some(record) => record,
-            None => match (begins.next(), begins.next()) {
-                (Some(record), None) => record,
-                (None, _) => return Err(Error::NotFound(name.to_owned())),
-                (Some(_), Some(_)) => return Err(Error::Ambiguous(name.to_owned())),
-            },
-        };
+        let record = state.find(name)?;
         Ok(self.inner.view(&state, record))
     }
 
-    /// Returns a container's endpoint in the bridge network.
-    pub fn endpoint(&self, container: &ContainerId) -> Option<EndpointView> {
-        let state = self.inner.state();
-        let found = state.attached.get(container)?;
-        self.inner.endpoint_view(&state, container, found)
-    }
-
-    /// Returns what went through a container's device, seen from the container; none if it is not attached.
+    /// Checks that an endpoint can be in a network, as far as that can be known beforehand.
     ///
     /// # Errors
-    /// Internal if the kernel refuses to tell.
-    pub async fn counters(&self, container: &ContainerId) -> Result<Option<Counters>, Error> {
-        let outside = self.inner.state().attached.get(container).map(|found| found.outside.clone());
-        let Some(outside) = outside else { return Ok(None) };
-        let read = move || {
-            let refused = |source| Error::Netlink { what: "read the counters of a link", source };
-            let socket = Socket::route().map_err(refused)?;
-            let found = link::find(&socket, &outside).map_err(refused)?;
-            Ok(found.map(|link| seen_from_inside(link.counters)))
-        };
-        self.inner.blocking.run(read).await
+    /// NotFound; InvalidArgument with Docker's texts.
+    pub fn check(&self, network: &str, spec: &EndpointSpec) -> Result<(), Error> {
+        let state = self.inner.state();
+        networks::check_endpoint(state.find(network)?, spec)
+    }
+
+    /// Returns a running container's endpoints, in the order of its devices.
+    pub fn endpoints(&self, container: &ContainerId) -> Vec<EndpointView> {
+        self.inner.endpoints(container)
+    }
+
+    /// Returns the names that a container finds in its user-defined networks, in the order of its devices.
+    pub fn names(&self, container: &ContainerId) -> Vec<NetworkNames> {
+        self.inner.names(container)
+    }
+
+    /// Gives a container another name.
+    pub fn rename(&self, container: &ContainerId, name: &str) {
+        if let Some(attachments) = self.inner.state().attached.get_mut(container) {
+            name.clone_into(&mut attachments.name);
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.blocking.run(move || work(&inner)).await
     }
 }
 
 impl Inner {
-    fn is_host_ready(&self) -> bool {
-        self.host.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
     /// Begins to watch the packet filter, once.
     fn watch(self: &Arc<Self>) {
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
@@ -273,7 +361,7 @@ impl Inner {
         }
         let service = Arc::downgrade(self);
         let repair = move || service.upgrade().map_or(Ok(()), |service| service.repair_firewall());
-        match Watcher::start(firewall::name(&self.config), repair) {
+        match Watcher::start(firewall::name(&self.config.bridge_name), repair) {
             Ok(started) => *watcher = Some(started),
             Err(error) => {
                 tracing::warn!(error = %error::chain(&error), "what others delete of our packet filter is not put back");
@@ -283,242 +371,52 @@ impl Inner {
 
     /// Puts back what another program deleted of the packet filter.
     fn repair_firewall(&self) -> Result<(), Error> {
-        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(host) = &*host else { return Ok(()) };
-        let refused = |source| Error::Netlink { what: "look at the packet filter", source };
-        let socket = Socket::netfilter().map_err(refused)?;
-        let table = firewall::table(&self.config, host.bridge.subnet);
-        let expected: usize = table.chains.iter().map(|chain| chain.rules.len()).sum();
-        let present = monitor::rules(&socket, Family::Ip, &table.name, None).map_err(refused)?;
-        if present.len() < expected {
-            tracing::warn!(
-                table = table.name,
-                "another program deleted rules of the bridge; putting them back"
-            );
-            host.bridge.assert_firewall(&self.config)?;
-        }
-        coexist::let_pass(&socket, &self.config.bridge_name)?;
+        self.host()?.repair_firewall(&self.config)?;
         self.ports.repair()
     }
 
-    fn connect(&self, container: &ContainerId, sandbox: &Sandbox) -> Result<Option<EndpointView>, Error> {
-        match self.try_connect(container, sandbox) {
-            // Somebody may have deleted the bridge behind our back: it is made again, once.
-            Err(error) if self.forget_lost_bridge() => {
-                tracing::warn!(error = %error::chain(&error), "the bridge is gone; making it again");
-                self.try_connect(container, sandbox)
-            }
-            done => done,
-        }
-    }
-
-    fn try_connect(&self, container: &ContainerId, sandbox: &Sandbox) -> Result<Option<EndpointView>, Error> {
-        let mut guard = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = match &mut *guard {
-            Some(host) => host,
-            empty => empty.insert(self.prepare_host()?),
-        };
-        let found = self.reserve(container, endpoint::outside_name(random_4()))?;
-        let (outside, mtu) = (&found.outside, self.config.mtu);
-        let connected = endpoint::connect(&host.socket, &host.bridge, sandbox, outside, found.address, mtu);
-        drop(guard);
-        if let Err(error) = connected {
-            self.detach(container);
-            return Err(error);
-        }
-        let state = self.state();
-        Ok(self.endpoint_view(&state, container, &found))
-    }
-
-    /// Returns whether the bridge that was ready is gone, or is another one; the next use makes it ready again.
-    fn forget_lost_bridge(&self) -> bool {
-        let mut guard = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(host) = &*guard else { return false };
-        let present = bridge::find(&host.socket, &self.config.bridge_name);
-        let lost = present.is_ok_and(|index| index != Some(host.bridge.index));
-        if lost {
-            *guard = None;
-        }
-        lost
-    }
-
-    /// Takes an address and notes the container as attached.
-    fn reserve(&self, container: &ContainerId, outside: String) -> Result<Endpoint, Error> {
-        let mut state = self.state();
-        if state.attached.contains_key(container) {
-            return Err(Error::Attached(container.short().to_owned()));
-        }
-        let addresses = state.addresses.as_mut().ok_or(Error::Closed)?; // There since the host was prepared.
-        let subnet = addresses.subnet();
-        let exhausted = || Error::NoAddress { network: BRIDGE.into(), subnet: subnet.to_string() };
-        let address = addresses.take().ok_or_else(exhausted)?;
-        let found = Endpoint { address, prefix_len: subnet.prefix_len, mac: ipam::mac(address), outside };
-        state.attached.insert(container.clone(), found.clone());
-        Ok(found)
-    }
-
-    /// Returns where the published ports of a container lead.
+    /// Returns where the published ports of a container lead: to its endpoint with the default route.
     fn target(&self, container: &ContainerId) -> Option<Target> {
         let state = self.state();
-        let found = state.attached.get(container)?;
-        Some(Target { v4: Some((found.address, found.prefix_len)), v6: None, link: found.outside.clone() })
-    }
-
-    fn detach(&self, container: &ContainerId) {
-        let mut state = self.state();
-        let Some(found) = state.attached.remove(container) else { return };
-        if let Some(addresses) = &mut state.addresses {
-            addresses.release(found.address);
-        }
-        drop(state);
-        self.reaper.delete(found.outside);
-    }
-
-    /// Makes the bridge and remembers its subnet.
-    fn prepare_host(&self) -> Result<Host, Error> {
-        let socket =
-            Socket::route().map_err(|source| Error::Netlink { what: "open a netlink socket", source })?;
-        let recorded = self.bridge_record().and_then(|record| record.subnet);
-        let bridge = Bridge::ensure(&self.config, recorded, &socket, random_4())?;
-        let refused = |source| Error::Netlink { what: "look at the packet filter", source };
-        coexist::let_pass(&Socket::netfilter().map_err(refused)?, &self.config.bridge_name)?;
-        let chosen = SubnetRecord {
-            address: bridge.subnet.address,
-            prefix_len: bridge.subnet.prefix_len,
-            gateway: bridge.gateway,
-        };
-        let mut state = self.state();
-        let mut addresses = bridge.pool();
-        for endpoint in state.attached.values() {
-            addresses.claim(endpoint.address); // There are some if the bridge was lost and made again.
-        }
-        state.addresses = Some(addresses);
-        for record in
-            state.networks.iter_mut().filter(|record| record.name == BRIDGE && record.subnet != Some(chosen))
-        {
-            record.subnet = Some(chosen);
-            record::write(&self.store, record)?;
-        }
-        drop(state);
-        Ok(Host { socket, bridge })
-    }
-
-    fn reconcile(&self, live: Vec<(ContainerId, u32)>) -> Result<(), Error> {
-        let mut guard = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = |source| Error::Netlink { what: "look for devices of ended containers", source };
-        let socket = Socket::route().map_err(refused)?;
-        if bridge::find(&socket, &self.config.bridge_name)?.is_none() {
-            return Ok(()); // Nobody can be attached, and nothing be left over.
-        }
-        let host = match &mut *guard {
-            Some(host) => host,
-            empty => empty.insert(self.prepare_host()?),
-        };
-        let found = reconcile::look(live)?;
-        let links = link::list(&host.socket).map_err(refused)?;
-        for name in reconcile::orphans(&links, host.bridge.index, &found) {
-            tracing::info!(device = name, "deleting a device that belongs to no container");
-            self.reaper.delete(name);
-        }
-        let mut state = self.state();
-        for found in found {
-            let outside =
-                links.iter().find(|link| link.index == found.peer && link.master == Some(host.bridge.index));
-            if let Some(outside) = outside {
-                adopt(&mut state, found, outside.name.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn bridge_record(&self) -> Option<Record> {
-        self.state().networks.iter().find(|record| record.name == BRIDGE).cloned()
+        let attachments = state.attached.get(container)?;
+        let endpoint = show::gateway_endpoint(&state, attachments)?;
+        let record = state.record(&endpoint.network)?;
+        let v4 = endpoint.ipv4.and_then(|address| match address {
+            IpAddr::V4(v4) => Some((v4, show::prefix_len(record, address))),
+            IpAddr::V6(_) => None,
+        });
+        let v6 = endpoint.ipv6.and_then(|address| match address {
+            IpAddr::V6(v6) => Some((v6, show::prefix_len(record, address))),
+            IpAddr::V4(_) => None,
+        });
+        Some(Target { v4, v6, link: endpoint.outside.clone()? })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn view(&self, state: &State, record: &Record) -> NetworkView {
-        let is_bridge = record.name == BRIDGE;
-        let containers = match is_bridge {
-            true => state
-                .attached
-                .iter()
-                .filter_map(|(id, found)| Some((id.clone(), self.endpoint_view(state, id, found)?)))
-                .collect(),
-            false => BTreeMap::new(),
-        };
-        NetworkView {
-            id: record.id.clone(),
-            name: record.name.clone(),
-            driver: record.driver.clone(),
-            created: record.created,
-            subnet: record.subnet.map(|subnet| (subnet.subnet(), subnet.gateway)),
-            options: if is_bridge { self.options() } else { BTreeMap::new() },
-            containers,
+impl State {
+    /// Finds a network by name, id, or the beginning of an id.
+    fn find(&self, name: &str) -> Result<&Record, Error> {
+        let exact = self.networks.iter().find(|record| record.name == name);
+        let exact = exact.or_else(|| self.networks.iter().find(|record| record.id.as_str() == name));
+        let mut begins =
+            self.networks.iter().filter(|record| !name.is_empty() && record.id.as_str().starts_with(name));
+        match exact {
+            Some(record) => Ok(record),
+            None => match (begins.next(), begins.next()) {
+                (Some(record), None) => Ok(record),
+                (None, _) => Err(Error::NotFound(name.to_owned())),
+                (Some(_), Some(_)) => Err(Error::Ambiguous(name.to_owned())),
+            },
         }
     }
 
-    fn endpoint_view(
-        &self,
-        state: &State,
-        container: &ContainerId,
-        found: &Endpoint,
-    ) -> Option<EndpointView> {
-        let network = state.networks.iter().find(|record| record.name == BRIDGE)?;
-        Some(EndpointView {
-            network_id: network.id.clone(),
-            network_name: network.name.clone(),
-            endpoint_id: endpoint::id(container, &network.id),
-            mac: mac_text(found.mac),
-            address: found.address,
-            prefix_len: found.prefix_len,
-            gateway: state.addresses.as_ref()?.gateway(),
-        })
+    fn record(&self, id: &NetworkId) -> Option<&Record> {
+        self.networks.iter().find(|record| record.id == *id)
     }
-
-    /// Returns the bridge's options as `docker network inspect bridge` has them.
-    fn options(&self) -> BTreeMap<String, String> {
-        let options = [
-            ("com.docker.network.bridge.default_bridge", "true".to_owned()),
-            ("com.docker.network.bridge.enable_icc", "true".to_owned()),
-            ("com.docker.network.bridge.enable_ip_masquerade", self.config.ip_masq.to_string()),
-            ("com.docker.network.bridge.host_binding_ipv4", "0.0.0.0".to_owned()),
-            ("com.docker.network.bridge.name", self.config.bridge_name.clone()),
-            ("com.docker.network.driver.mtu", self.config.mtu.to_string()),
-        ];
-        options.map(|(key, value)| (key.to_owned(), value)).into()
-    }
-}
-
-fn adopt(state: &mut State, found: Found, outside: String) {
-    let Found { container, address, prefix_len, mac, .. } = found;
-    if let Some(addresses) = &mut state.addresses {
-        // An address outside of the present subnet (it was changed) stays the container's, without being ours to give.
-        addresses.claim(address);
-    }
-    state.attached.insert(container, Endpoint { address, prefix_len, mac, outside });
-}
-
-fn seen_from_inside(outside: Counters) -> Counters {
-    Counters {
-        rx_packets: outside.tx_packets,
-        tx_packets: outside.rx_packets,
-        rx_bytes: outside.tx_bytes,
-        tx_bytes: outside.rx_bytes,
-        rx_errors: outside.tx_errors,
-        tx_errors: outside.rx_errors,
-        rx_dropped: outside.tx_dropped,
-        tx_dropped: outside.rx_dropped,
-    }
-}
-
-fn check_name(name: &str) -> Result<(), Error> {
-    let valid = (1..=15).contains(&name.len())
-        && !matches!(name, "." | "..")
-        && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
-    if valid { Ok(()) } else { Err(Error::BridgeName(name.to_owned())) }
 }
 
 fn now() -> Timestamp {
@@ -532,10 +430,6 @@ fn random<const N: usize>() -> [u8; N] {
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     read.expect("/dev/urandom is always there and never ends");
     bytes
-}
-
-fn random_4() -> [u8; 4] {
-    random()
 }
 
 #[cfg(test)]

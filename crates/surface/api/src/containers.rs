@@ -27,6 +27,7 @@ use wire::container::{
     Waited,
 };
 use wire::list::ContainerSummary;
+use wire::version::ApiVersion;
 
 /// `GET /containers/json`.
 pub(crate) async fn list(state: &State, call: &Call) -> Reply {
@@ -96,6 +97,15 @@ pub(crate) async fn create(state: &State, call: Call) -> Reply {
         return Err(invalid(wire::text::MISSING_BODY).into());
     }
     let body = ContainerCreate::parse(&bytes).map_err(|error| request::json_error(&error))?;
+    let several = body.networking_config.as_ref().and_then(|config| config.endpoints_config.as_ref());
+    if let Some(endpoints) =
+        several.filter(|endpoints| endpoints.len() > 1 && call.version < ApiVersion::new(1, 44))
+    {
+        let names: Vec<&str> = endpoints.keys().map(String::as_str).collect();
+        let text =
+            format!("Container cannot be created with multiple network endpoints: {}", names.join(", "));
+        return Err(invalid(text).into());
+    }
     let spec = create::create_spec(call.query.get("name"), call.query.get("platform"), body)?;
     let (name, mounts) = (spec.config.image.clone(), spec.host.mounts.clone());
     let mut created = state.containers.create(spec).await?;

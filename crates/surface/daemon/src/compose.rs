@@ -9,6 +9,7 @@ use network::{NetworkConfig, Subnet};
 use registry::{Registry, RegistryConfig};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,18 +117,18 @@ fn network_config(config: &Config) -> Result<NetworkConfig, Error> {
     })
 }
 
-/// Reads `--bip`: the bridge has the subnet's first address.
-fn bridge_subnet(text: &str) -> Result<Subnet, Error> {
-    let fault = |rule: &str| Error::Value { key: "bip", value: text.to_owned(), rule: rule.to_owned() };
-    let rule = "an IPv4 address with a prefix length of 8 to 30, such as 172.17.0.1/16";
-    let (address, length) = text.split_once('/').ok_or_else(|| fault(rule))?;
-    let address = address.parse().map_err(|_| fault(rule))?;
-    let length = length.parse().ok().filter(|length| (8..=30).contains(length)).ok_or_else(|| fault(rule))?;
+/// Reads `--bip`: the bridge's own address, with the length of its subnet's part.
+fn bridge_subnet(text: &str) -> Result<(Subnet, IpAddr), Error> {
+    let fault = || Error::Value {
+        key: "bip",
+        value: text.to_owned(),
+        rule: "an IPv4 address with a prefix length of 8 to 30, such as 172.17.0.1/16".to_owned(),
+    };
+    let (address, length) = text.split_once('/').ok_or_else(fault)?;
+    let address = IpAddr::V4(address.parse().map_err(|_| fault())?);
+    let length = length.parse().ok().filter(|length| (8..=30).contains(length)).ok_or_else(fault)?;
     let subnet = Subnet::containing(address, length);
-    if subnet.first_host() == address {
-        return Ok(subnet);
-    }
-    Err(fault(&format!("the bridge has the first address of its subnet, {}/{length}", subnet.first_host())))
+    if subnet.address == address { Err(fault()) } else { Ok((subnet, address)) }
 }
 
 fn registry_config(config: &Config) -> RegistryConfig {
@@ -263,10 +264,10 @@ mod tests {
     }
 
     #[test]
-    fn bip_is_the_first_address_of_its_subnet() {
-        let subnet = bridge_subnet("10.9.8.1/24").expect("valid");
-        assert_eq!((subnet.address.to_string().as_str(), subnet.prefix_len), ("10.9.8.0", 24));
-        for text in ["10.9.8.7/24", "10.9.8.1", "10.9.8.1/33", "x/24", "10.9.8.1/0"] {
+    fn bip_is_an_address_in_its_subnet() {
+        let (subnet, own) = bridge_subnet("10.9.8.7/24").expect("valid");
+        assert_eq!((subnet.to_string().as_str(), own.to_string().as_str()), ("10.9.8.0/24", "10.9.8.7"));
+        for text in ["10.9.8.1", "10.9.8.1/33", "x/24", "10.9.8.1/0"] {
             let error = bridge_subnet(text).expect_err(text);
             assert!(error.to_string().contains(text), "{error}");
         }

@@ -114,9 +114,10 @@ pub struct Network {
 
 /// See [`Network::ipam`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(default, rename_all = "PascalCase")]
 pub struct Ipam {
     /// `default`.
+    #[serde(deserialize_with = "null")]
     pub driver: String,
     /// Its options.
     pub options: Option<BTreeMap<String, String>>,
@@ -137,13 +138,97 @@ pub struct IpamConfig {
     /// The bridge's address.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway: String,
+    /// Addresses that others than containers have, by name.
+    #[serde(deserialize_with = "null", skip_serializing_if = "BTreeMap::is_empty")]
+    pub auxiliary_addresses: BTreeMap<String, String>,
+}
+
+/// The body of `POST /networks/create`.
+///
+/// # Source
+/// Engine API v1.51 `NetworkCreateRequest`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkCreate {
+    /// The name.
+    #[serde(deserialize_with = "null")]
+    pub name: String,
+    /// The driver; empty for `bridge`.
+    #[serde(deserialize_with = "null")]
+    pub driver: String,
+    /// `local`, `swarm`; empty for the driver's.
+    #[serde(deserialize_with = "null")]
+    pub scope: String,
+    /// It has IPv4; none for yes.
+    #[serde(rename = "EnableIPv4", skip_serializing_if = "Option::is_none")]
+    pub enable_ipv4: Option<bool>,
+    /// It has IPv6; none for the engine's default.
+    #[serde(rename = "EnableIPv6", skip_serializing_if = "Option::is_none")]
+    pub enable_ipv6: Option<bool>,
+    /// Its addresses.
+    #[serde(rename = "IPAM")]
+    pub ipam: Option<Ipam>,
+    /// No way out.
+    #[serde(deserialize_with = "null")]
+    pub internal: bool,
+    /// Swarm.
+    #[serde(deserialize_with = "null")]
+    pub attachable: bool,
+    /// Swarm.
+    #[serde(deserialize_with = "null")]
+    pub ingress: bool,
+    /// A pattern for others.
+    #[serde(deserialize_with = "null")]
+    pub config_only: bool,
+    /// The pattern that it is made from.
+    pub config_from: Option<ConfigFrom>,
+    /// Options of the driver.
+    #[serde(deserialize_with = "null_values")]
+    pub options: Option<BTreeMap<String, String>>,
+    /// Labels.
+    #[serde(deserialize_with = "null_values")]
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// The answer to `POST /networks/create`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkCreated {
+    /// The full id.
+    pub id: String,
+    /// What could not be done as asked.
+    pub warning: String,
+}
+
+/// The body of `POST /networks/{id}/connect`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkConnect {
+    /// The container.
+    #[serde(deserialize_with = "null")]
+    pub container: String,
+    /// Its place.
+    pub endpoint_config: Option<EndpointSettings>,
+}
+
+/// The body of `POST /networks/{id}/disconnect`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkDisconnect {
+    /// The container.
+    #[serde(deserialize_with = "null")]
+    pub container: String,
+    /// Even one that is gone.
+    #[serde(deserialize_with = "null")]
+    pub force: bool,
 }
 
 /// See [`Network::config_from`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(default, rename_all = "PascalCase")]
 pub struct ConfigFrom {
     /// The network's name.
+    #[serde(deserialize_with = "null")]
     pub network: String,
 }
 

@@ -12,6 +12,14 @@ pub struct VolumeList {
     pub warnings: Option<Vec<String>>,
 }
 
+/// The answer to `POST /networks/prune`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NetworksPruned {
+    /// Names.
+    pub networks_deleted: Option<Vec<String>>,
+}
+
 /// The answer to a prune request of any kind; members of other kinds are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

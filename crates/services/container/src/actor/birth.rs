@@ -21,7 +21,6 @@ use refs::ContainerId;
 use shimwire::{BIRTH_FILE, Create, Report, Request, Rootfs, SOCKET_FILE};
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,19 +108,19 @@ impl Actor {
             answer
         };
         let connect = async {
-            let endpoint = self.connect(namespace).await?;
-            let ports = match &endpoint {
+            let endpoints = self.connect(namespace).await?;
+            let ports = match gateway_endpoint(&endpoints) {
                 Some(endpoint) => self.publish_ports(endpoint, &sender).await,
-                None => Ok(Vec::new()),
+                None => Ok(Vec::new()), // Nothing can be published without a way out.
             };
-            Ok::<_, Error>((endpoint, ports))
+            Ok::<_, Error>((endpoints, ports))
         };
         let (answer, connected) = tokio::join!(create, connect);
         (self.shim, self.reports) = (Some(sender), Some(reports));
-        // The endpoint first: whatever else failed, it has to be given back.
-        let (endpoint, ports) = connected?;
-        self.endpoint = endpoint;
-        if let Some(endpoint) = &self.endpoint {
+        // The endpoints first: whatever else failed, they have to be given back.
+        let (endpoints, ports) = connected?;
+        self.endpoints = endpoints;
+        for endpoint in &self.endpoints {
             self.publish_network("connect", endpoint);
         }
         self.ports = ports?;
@@ -166,23 +165,27 @@ impl Actor {
     /// Takes a network namespace of its own for the container, unless it uses the host's or another one's.
     async fn take_namespace(&self) -> Result<Option<Namespace>, Error> {
         match self.record.host.network {
-            NetworkMode::Bridge | NetworkMode::None => {
+            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Network(_) => {
                 Ok(Some(self.context.parts.network.namespace().await?))
             }
             NetworkMode::Host | NetworkMode::Container(_) => Ok(None),
         }
     }
 
-    /// Connects the container's namespace to the bridge, if that is its network.
-    async fn connect(&self, namespace: Option<Namespace>) -> Result<Option<EndpointView>, Error> {
+    /// Connects the container's namespace to its networks, if it can have any.
+    async fn connect(&self, namespace: Option<Namespace>) -> Result<Vec<EndpointView>, Error> {
         let begun = Begun::now();
-        let (NetworkMode::Bridge, Some(namespace)) = (&self.record.host.network, namespace) else {
-            return Ok(None);
+        let Some(namespace) = namespace.filter(|_| self.record.host.network.network().is_some()) else {
+            return Ok(Vec::new());
         };
-        let endpoint = self.context.parts.network.connect(&self.shared.id, namespace).await?;
-        self.timeline.end(begun, "attach network", "bridge");
+        let joining = self.record.joining();
+        let names: Vec<_> = joining.endpoints.iter().map(|(name, _)| name.as_str()).collect();
+        let names = names.join(", ");
+        let connected = self.context.parts.network.connect(&self.shared.id, namespace, joining).await;
+        let endpoints = connected.map_err(Error::Networking)?;
+        self.timeline.end(begun, "attach network", names);
         self.context.crash.after("AttachNetwork");
-        Ok(endpoint)
+        Ok(endpoints)
     }
 
     async fn start_supervisor(&self) -> Result<Shim, Error> {
@@ -205,16 +208,21 @@ impl Actor {
         if others.network.is_some() {
             return Ok(()); // Its files are the other container's.
         }
-        let address = self.endpoint.as_ref().map(|endpoint| IpAddr::V4(endpoint.address));
-        let gateway = self.endpoint.as_ref().map(|endpoint| IpAddr::V4(endpoint.gateway));
+        let own = self.endpoints.iter().flat_map(|endpoint| endpoint.ipv4.into_iter().chain(endpoint.ipv6));
+        let addresses: Vec<_> = own.map(|own| own.address).collect();
+        let gateway = gateway_endpoint(&self.endpoints)
+            .and_then(|endpoint| endpoint.ipv4.or(endpoint.ipv6))
+            .and_then(|own| own.gateway);
         let gateway = self.context.settings.host_gateway.or(gateway);
         let (host, config) = (&self.record.host, &self.record.config);
         let base = match host.network {
             NetworkMode::Host => Some(fs::read_to_string("/etc/hosts").unwrap_or_default()),
-            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Container(_) => None,
+            NetworkMode::Bridge | NetworkMode::None | NetworkMode::Network(_) | NetworkMode::Container(_) => {
+                None
+            }
         };
         let names = (self.record.hostname(), config.domainname.as_str());
-        let text = etc_files::hosts(host, base.as_deref(), address, names, gateway);
+        let text = etc_files::hosts(host, base.as_deref(), &addresses, names, gateway);
         let path = etc_paths(&self.shared.directory).hosts;
         let write = move || fs::write(&path, text).map_err(Error::file("write", path));
         self.context.parts.disk.run(write).await
@@ -278,6 +286,13 @@ impl Actor {
             attach: clients.iter().map(|(attach, _)| attach.clone()).collect(),
         })
     }
+}
+
+/// Returns the endpoint with the default route, else the first one.
+pub(super) fn gateway_endpoint(endpoints: &[EndpointView]) -> Option<&EndpointView> {
+    let leads = |endpoint: &&EndpointView| endpoint.is_gateway;
+    let leads_v6 = |endpoint: &&EndpointView| endpoint.is_gateway_v6;
+    endpoints.iter().find(leads).or_else(|| endpoints.iter().find(leads_v6))
 }
 
 /// Waits for the answer to a create request.
@@ -411,6 +426,11 @@ fn etc_paths(directory: &Path) -> EtcPaths {
         hostname: directory.join("hostname"),
         resolv_conf: directory.join("resolv.conf"),
     }
+}
+
+/// Returns where a container's /etc/hosts lies.
+pub(super) fn etc_hosts(directory: &Path) -> PathBuf {
+    etc_paths(directory).hosts
 }
 
 /// Returns where a container's log lies.

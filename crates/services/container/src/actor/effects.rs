@@ -106,6 +106,7 @@ impl Actor {
             self.record.name = old;
             return Err(error.into());
         }
+        self.context.parts.network.rename(&self.shared.id, &self.record.name);
         self.publish_view();
         self.publish_container("rename", [("oldName", format!("/{old}"))]);
         Ok(())
@@ -226,7 +227,7 @@ impl Actor {
     async fn detach_network(&mut self) {
         self.context.parts.network.detach(&self.shared.id).await;
         self.ports = Vec::new();
-        if let Some(endpoint) = self.endpoint.take() {
+        for endpoint in std::mem::take(&mut self.endpoints) {
             self.publish_network("disconnect", &endpoint);
         }
         if self.record.host.ipc == IpcMode::Shareable {
@@ -241,7 +242,7 @@ impl Actor {
         let attributes = BTreeMap::from([
             ("container".to_owned(), self.shared.id.to_string()),
             ("name".to_owned(), endpoint.network_name.clone()),
-            ("type".to_owned(), "bridge".to_owned()),
+            ("type".to_owned(), endpoint.driver.clone()),
         ]);
         self.context.publish(Type::Network, action, endpoint.network_id.as_str(), attributes);
     }

@@ -1,6 +1,7 @@
 //! Publishing a container's ports: reserved by the network service, held and relayed by the supervisor.
 
 use super::Actor;
+use super::birth::gateway_endpoint;
 use crate::{Error, ports};
 use launch::ShimSender;
 use network::{EndpointView, PortRequest, Published};
@@ -24,7 +25,10 @@ impl Actor {
     /// Makes the published ports of a running container those of its record: ports that are as they should be stay
     /// untouched, and so do connections through the others.
     pub(super) async fn follow_ports(&mut self) -> Result<(), Error> {
-        let (Some(endpoint), Some(shim)) = (self.endpoint.clone(), self.shim.clone()) else { return Ok(()) };
+        let (Some(endpoint), Some(shim)) = (gateway_endpoint(&self.endpoints).cloned(), self.shim.clone())
+        else {
+            return Ok(());
+        };
         let wanted = ports::requests(&self.record.config, &self.record.host)?;
         let (missing, unwanted) = ports::difference(&wanted, &self.ports);
         if missing.is_empty() && unwanted.is_empty() {

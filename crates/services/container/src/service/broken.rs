@@ -8,6 +8,7 @@ use crate::record::{self, Durability};
 use crate::{Error, actor, oci_spec};
 use cgroup::Cgroup;
 use launch::Remains;
+use network::Attached;
 use refs::ContainerId;
 use std::fs;
 use std::io;
@@ -78,13 +79,14 @@ pub(super) async fn remove(context: &Arc<Context>, broken: &Broken) -> Result<()
 }
 
 /// Returns those that seem to run, with a process of each: their networks must not be taken for orphans.
-pub(super) fn live(context: &Context) -> Vec<(ContainerId, u32)> {
+pub(super) fn live(context: &Context) -> Vec<Attached> {
     let broken = context.broken();
     let process = |broken: &Broken| {
         let id = ContainerId::parse(&broken.id).ok()?;
         let path = oci_spec::default_cgroup_path(&context.settings.cgroup_parent, id.as_str());
         let group = Cgroup::open(&context.parts.cgroups, &path).ok()?;
-        Some((id, group.pids().ok()?.first().copied()?))
+        let pid = group.pids().ok()?.first().copied()?;
+        Some(Attached { container: id, pid, joining: None })
     };
     broken.iter().filter_map(process).collect()
 }

@@ -7,8 +7,10 @@ use crate::spec::{Config, CreateSpec, HostConfig, ImageRef, Mount, NetworkMode};
 use crate::view::Created;
 use crate::{Error, create, happenings};
 use image::Image;
+use network::EndpointSpec;
 use refs::{ContainerId, Platform};
 use snapshot::Rootfs;
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -19,7 +21,7 @@ const NAME_TRIES: usize = 6;
 
 /// Creates a container.
 pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<Created, Error> {
-    let CreateSpec { name, config, mut host, platform } = spec;
+    let CreateSpec { name, config, mut host, endpoints, platform } = spec;
     let wanted_name = name.as_deref().map(refs::name::validate).transpose()?.map(str::to_owned);
     complete(context, &mut host);
     let (shared_context, image_name) = (Arc::clone(context), config.image.clone());
@@ -41,6 +43,7 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
     let id = new_id()?;
     create::log(&host.log, &config, id.as_str(), &context.directory(&id))?;
     check_others(context, &host)?;
+    let endpoints = places(context, &mut host, endpoints)?;
     set_hostname(context, &mut config, &host, &id);
 
     let reserved = Reserved::take(context, wanted_name, &id)?;
@@ -54,6 +57,7 @@ pub(super) async fn create(context: &Arc<Context>, spec: CreateSpec) -> Result<C
         host,
         command,
         run: crate::machine::Run::default(),
+        endpoints: Some(endpoints),
         health: None,
         limits_pending: false,
     };
@@ -93,6 +97,67 @@ fn check_others(context: &Context, host: &HostConfig) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Returns the container's places in networks, with that of its mode. Networks that are not there yet may come until it
+/// is started.
+fn places(
+    context: &Context,
+    host: &mut HostConfig,
+    mut endpoints: BTreeMap<String, EndpointSpec>,
+) -> Result<BTreeMap<String, EndpointSpec>, Error> {
+    if let Some(spec) = endpoints.remove("default") {
+        endpoints.entry("bridge".to_owned()).or_insert(spec);
+    }
+    let Some(first) = host.network.network().map(str::to_owned) else {
+        return match host.network {
+            // COMPAT: Docker takes them, and fails or ignores them at start.
+            NetworkMode::Host | NetworkMode::None | NetworkMode::Container(_)
+                if endpoints.iter().any(|(name, spec)| {
+                    !is_mode(&host.network, name) || *spec != EndpointSpec::default()
+                }) =>
+            {
+                Err(Error::invalid(
+                    "conflicting options: a container with the network mode host, none or container cannot be connected to networks",
+                ))
+            }
+            _ => Ok(BTreeMap::new()),
+        };
+    };
+    endpoints.entry(first).or_default();
+    let mut by_name = BTreeMap::new();
+    for (name, spec) in endpoints {
+        spec.check()?;
+        let canonical = match context.parts.network.inspect(&name) {
+            Ok(view) => {
+                let wrong = |error: network::Error| {
+                    Error::invalid(format!("invalid config for network {name}: {error}"))
+                };
+                context.parts.network.check(&name, &spec).map_err(wrong)?;
+                view.name
+            }
+            Err(network::Error::NotFound(_)) => name.clone(),
+            Err(error) => return Err(error.into()),
+        };
+        by_name.insert(canonical, spec);
+    }
+    if let NetworkMode::Network(name) = &host.network
+        && let Ok(view) = context.parts.network.inspect(name)
+        && by_name.contains_key(&view.name)
+    {
+        // Ids stay as they were written, names are what places go by.
+        host.network = NetworkMode::Network(view.name);
+    }
+    Ok(by_name)
+}
+
+/// Returns whether a network is that of a mode without places.
+fn is_mode(mode: &NetworkMode, network: &str) -> bool {
+    match mode {
+        NetworkMode::Host => network == "host",
+        NetworkMode::None => network == "none",
+        NetworkMode::Container(_) | NetworkMode::Bridge | NetworkMode::Network(_) => false,
+    }
 }
 
 fn set_hostname(context: &Context, config: &mut Config, host: &HostConfig, id: &ContainerId) {

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::machine::Found;
 use crate::oci_spec;
 use crate::record::{self, Record};
-use crate::spec::NetworkMode;
+use network::Attached;
 use refs::ContainerId;
 use snapshot::Rootfs;
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub(super) async fn open(context: &Arc<Context>) -> Result<(), Error> {
     // Before anything starts: addresses of those that run must not be given to others.
     let mut live = live(&found);
     live.extend(broken::live(context));
-    context.parts.network.reconcile(&live).await?;
+    context.parts.network.reconcile(live).await?;
     if let Err(error) = context.parts.network.reconcile_ports(held(&found)).await {
         // The containers go on; what is wrong is said again when the next port is published.
         tracing::error!(error = %error::chain(&error), "published ports are not in the packet filter");
@@ -106,12 +106,14 @@ fn understand(stored: &store::Record) -> Result<Record, Error> {
     Ok(record)
 }
 
-/// Returns the running containers of the bridge.
-fn live(found: &[(Record, Rootfs, Adopted)]) -> Vec<(ContainerId, u32)> {
+/// Returns the running containers with networks.
+fn live(found: &[(Record, Rootfs, Adopted)]) -> Vec<Attached> {
     let is_live = |(record, _, adopted): &(Record, Rootfs, Adopted)| {
         let Found::Running { pid, .. } = adopted.found else { return None };
         let id = ContainerId::parse(&record.id).ok()?;
-        (record.host.network == NetworkMode::Bridge).then_some((id, u32::try_from(pid).ok()?))
+        let pid = u32::try_from(pid).ok()?;
+        record.host.network.network()?;
+        Some(Attached { container: id, pid, joining: Some(record.joining()) })
     };
     found.iter().filter_map(is_live).collect()
 }

@@ -43,8 +43,8 @@ fn next_engine_takes_over_running_containers_with_their_clients_and_execs() {
         let engine = place.engine().await;
         wait_until("it is taken over", async || engine.status("long").await == "running").await;
         let after = engine.service.inspect("long").await.unwrap();
-        assert_eq!((after.state.clone(), &after.endpoint), (before.state.clone(), &before.endpoint));
-        assert!(after.endpoint.is_some());
+        assert_eq!((after.state.clone(), &after.endpoints), (before.state.clone(), &before.endpoints));
+        assert_eq!(after.endpoints.len(), 1);
         wait_until("the exec ends", async || {
             engine.service.exec_inspect(exec.as_str()).await.unwrap().exit_code == Some(6)
         })

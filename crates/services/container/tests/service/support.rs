@@ -205,7 +205,13 @@ impl Engine {
         config.image = "busybox".into();
         config.cmd = Some(command.iter().map(|word| (*word).to_owned()).collect());
         change(&mut config, &mut host);
-        let spec = CreateSpec { name: Some(name.into()), config, host, platform: None };
+        let spec = CreateSpec {
+            name: Some(name.into()),
+            config,
+            host,
+            endpoints: Default::default(),
+            platform: None,
+        };
         self.service.create(spec).await.unwrap().id.to_string()
     }
 

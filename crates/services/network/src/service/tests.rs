@@ -1,9 +1,10 @@
 //! The service in a network namespace of the test's own. Needs root.
 
 use super::*;
-use crate::Subnet;
+use crate::{InterfaceAddress, Subnet};
 use netlink::address;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use netlink::{Socket, link};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,20 +39,51 @@ fn container(seed: u8) -> ContainerId {
 
 /// A namespace, and its place in the bridge network.
 #[derive(Debug)]
-struct Attached {
+struct Inside {
     netns: OwnedFd,
-    endpoint: Option<EndpointView>,
+    endpoints: Vec<EndpointView>,
 }
 
-async fn joined(network: &Network, container: &ContainerId) -> Result<Attached, Error> {
+impl Inside {
+    /// Returns the only endpoint's IPv4 address.
+    fn own(&self) -> InterfaceAddress {
+        self.endpoints[0].ipv4.expect("has IPv4")
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        v4(self.own().address)
+    }
+
+    fn gateway(&self) -> IpAddr {
+        self.own().gateway.expect("a way out")
+    }
+}
+
+fn v4(address: IpAddr) -> Ipv4Addr {
+    match address {
+        IpAddr::V4(v4) => v4,
+        IpAddr::V6(v6) => panic!("{v6} is not IPv4"),
+    }
+}
+
+fn joining(networks: &[&str]) -> Joining {
+    let endpoints = networks.iter().map(|name| ((*name).to_owned(), EndpointSpec::default())).collect();
+    Joining { name: "box".into(), endpoints }
+}
+
+async fn joined(network: &Network, container: &ContainerId) -> Result<Inside, Error> {
+    joined_to(network, container, joining(&["bridge"])).await
+}
+
+async fn joined_to(network: &Network, container: &ContainerId, joining: Joining) -> Result<Inside, Error> {
     let namespace = network.namespace().await?;
     let netns = namespace.as_fd().try_clone_to_owned().expect("duplicates");
-    Ok(Attached { netns, endpoint: network.connect(container, namespace).await? })
+    Ok(Inside { netns, endpoints: network.connect(container, namespace, joining).await? })
 }
 
-async fn alone(network: &Network) -> Result<Attached, Error> {
+async fn alone(network: &Network) -> Result<Inside, Error> {
     let netns = network.namespace().await?.as_fd().try_clone_to_owned().expect("duplicates");
-    Ok(Attached { netns, endpoint: None })
+    Ok(Inside { netns, endpoints: Vec::new() })
 }
 
 /// Runs `work` on a thread inside a namespace.
@@ -67,6 +99,10 @@ fn inside<T: Send + 'static>(namespace: &OwnedFd, work: impl FnOnce() -> T + Sen
 /// Starts a process that keeps a namespace alive.
 fn keeper(namespace: &OwnedFd) -> Child {
     inside(namespace, || Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("starts"))
+}
+
+fn live(seed: u8, pid: u32) -> Attached {
+    Attached { container: container(seed), pid, joining: Some(joining(&["bridge"])) }
 }
 
 fn eventually(what: &str, mut check: impl FnMut() -> bool) {
@@ -89,13 +125,11 @@ fn attached_containers_reach_the_bridge_and_each_other() {
         let network = service(&store());
         let a = joined(&network, &container(1)).await.expect("attached");
         let b = joined(&network, &container(2)).await.expect("attached");
-        let (first, second) = (a.endpoint.expect("an endpoint"), b.endpoint.expect("an endpoint"));
-        assert_eq!((first.address, first.prefix_len), (Ipv4Addr::new(172, 17, 0, 2), 16));
-        assert_eq!(
-            (second.address, second.gateway),
-            (Ipv4Addr::new(172, 17, 0, 3), Ipv4Addr::new(172, 17, 0, 1))
-        );
-        assert_eq!(second.mac, "02:42:ac:11:00:03");
+        let (first, second) = (a.own(), b.own());
+        assert_eq!((a.address(), first.prefix_len), (Ipv4Addr::new(172, 17, 0, 2), 16));
+        assert_eq!((b.address(), b.gateway()), (Ipv4Addr::new(172, 17, 0, 3), [172, 17, 0, 1].into()));
+        assert_eq!(b.endpoints[0].mac, "02:42:ac:11:00:03");
+        let gateway = b.gateway();
 
         let listener =
             inside(&a.netns, || TcpListener::bind("0.0.0.0:80").expect("every user may use port 80"));
@@ -106,12 +140,10 @@ fn attached_containers_reach_the_bridge_and_each_other() {
         drop(from_b.expect("connects"));
         TcpStream::connect_timeout(&target, Duration::from_secs(5)).expect("the host reaches the container");
 
-        let outside = UdpSocket::bind((first.gateway, 0)).expect("the host has the gateway's address");
+        let outside = UdpSocket::bind((gateway, 0)).expect("the host has the gateway's address");
         let port = outside.local_addr().expect("bound").port();
-        inside(&b.netns, move || {
-            UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(b"x", (first.gateway, port)))
-        })
-        .expect("sends");
+        inside(&b.netns, move || UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(b"x", (gateway, port))))
+            .expect("sends");
         outside.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
         assert_eq!(outside.recv_from(&mut [0; 8]).expect("arrives").1.ip(), second.address);
     });
@@ -150,7 +182,7 @@ fn outside_sees_the_hosts_address_and_cannot_come_in() {
         let outside = outside();
         let network = service(&store());
         let attached = joined(&network, &container(1)).await.expect("attached");
-        let own = attached.endpoint.expect("an endpoint").address;
+        let own = attached.address();
 
         let listener = inside(&outside, || TcpListener::bind("10.99.0.2:80").expect("binds"));
         let target = SocketAddr::from(([10, 99, 0, 2], 80));
@@ -171,7 +203,7 @@ fn none_mode_has_only_a_loopback_device() {
     isolated(|| async {
         let network = service(&store());
         let attached = alone(&network).await.expect("attached");
-        assert_eq!(attached.endpoint, None);
+        assert_eq!(attached.endpoints, []);
         let links = inside(&attached.netns, || link::list(&Socket::route().expect("opens")).expect("lists"));
         let names: Vec<_> = links.iter().filter(|link| link.up).map(|link| link.name.as_str()).collect();
         assert_eq!(names, ["lo"]);
@@ -186,15 +218,14 @@ fn detach_frees_the_address_and_deletes_the_device_even_if_the_namespace_lives()
         let network = service(&store());
         let attached = joined(&network, &container(1)).await.expect("attached");
         let again = joined(&network, &container(1)).await.expect_err("attached already");
-        assert_eq!(again.to_string(), "container a10101010101 is already attached to a network");
+        assert_eq!(again.to_string(), "endpoint with name box already exists in network bridge");
         assert_eq!(ports("naru0"), 1);
         network.detach(&container(1)).await;
         network.detach(&container(1)).await;
-        assert_eq!(network.endpoint(&container(1)), None);
+        assert_eq!(network.endpoints(&container(1)), []);
         eventually("the device is deleted", || ports("naru0") == 0);
         let next = joined(&network, &container(1)).await.expect("attached again");
-        let address = next.endpoint.expect("an endpoint").address;
-        assert_eq!(address, Ipv4Addr::new(172, 17, 0, 3), "the old address rests");
+        assert_eq!(next.address(), Ipv4Addr::new(172, 17, 0, 3), "the old address rests");
         drop(attached);
     });
 }
@@ -206,21 +237,20 @@ fn new_engine_learns_who_is_attached_and_removes_what_is_left_over() {
         let network = service(&store);
         let attached = joined(&network, &container(1)).await.expect("attached");
         let orphan = joined(&network, &container(2)).await.expect("attached");
-        let before =
-            (network.inspect("bridge").expect("known"), network.endpoint(&container(1)).expect("attached"));
+        let before = (network.inspect("bridge").expect("known"), network.endpoints(&container(1)));
         let mut keeper = keeper(&attached.netns);
         drop(network);
 
         let network = service(&store);
-        assert_eq!(network.endpoint(&container(1)), None);
-        network.reconcile(&[(container(1), keeper.id()), (container(3), 0)]).await.expect("reconciled");
+        assert_eq!(network.endpoints(&container(1)), []);
+        network.reconcile(vec![live(1, keeper.id()), live(3, 0)]).await.expect("reconciled");
         let after = network.inspect("bridge").expect("known");
-        assert_eq!((after.id, after.subnet), (before.0.id, before.0.subnet));
-        assert_eq!(network.endpoint(&container(1)), Some(before.1));
+        assert_eq!((after.id, after.pools), (before.0.id, before.0.pools));
+        assert_eq!(network.endpoints(&container(1)), before.1);
         assert_eq!(after.containers.keys().collect::<Vec<_>>(), [&container(1)]);
         eventually("the other device is deleted", || ports("naru0") == 1);
         let next = joined(&network, &container(4)).await.expect("attached");
-        assert_eq!(next.endpoint.expect("an endpoint").address, Ipv4Addr::new(172, 17, 0, 3));
+        assert_eq!(next.address(), Ipv4Addr::new(172, 17, 0, 3));
         keeper.kill().expect("killed");
         keeper.wait().expect("ended");
         drop((attached, orphan));
@@ -235,6 +265,7 @@ fn namespace_ends_with_its_last_user() {
         // Fills the stock again: the making thread must not stay in the attached namespace.
         drop(alone(&network).await.expect("attached"));
         drop(attached);
+        network.inner.state().attached.clear();
         eventually("the device goes with the namespace", || ports("naru0") == 0);
     });
 }
@@ -243,21 +274,21 @@ fn namespace_ends_with_its_last_user() {
 fn subnet_evades_the_hosts_networks_and_stays_when_it_was_chosen() {
     isolated(|| async {
         let socket = Socket::route().expect("opens");
-        let taken = address::Address { index: 1, address: Ipv4Addr::new(172, 17, 5, 1), prefix_len: 24 };
+        let taken = address::Address { index: 1, address: [172, 17, 5, 1].into(), prefix_len: 24 };
         socket.batch(&[address::add(&taken)]).expect("added");
         let status = Command::new("ip").args(["route", "add", "172.17.6.0/24", "dev", "lo"]).status();
         assert!(status.expect("runs").success());
         let store = store();
         let network = service(&store);
         let attached = joined(&network, &container(1)).await.expect("attached");
-        assert_eq!(attached.endpoint.expect("an endpoint").address, Ipv4Addr::new(172, 18, 0, 2));
+        assert_eq!(attached.address(), Ipv4Addr::new(172, 18, 0, 2));
         drop(network);
         socket.batch(&[link::delete("naru0")]).expect("deleted");
         let status = Command::new("ip").args(["route", "del", "172.17.6.0/24", "dev", "lo"]).status();
         assert!(status.expect("runs").success());
         let network = service(&store);
         let attached = joined(&network, &container(1)).await.expect("attached");
-        assert_eq!(attached.endpoint.expect("an endpoint").gateway, Ipv4Addr::new(172, 18, 0, 1));
+        assert_eq!(attached.gateway(), IpAddr::from([172, 18, 0, 1]));
     });
 }
 
@@ -265,7 +296,11 @@ fn subnet_evades_the_hosts_networks_and_stays_when_it_was_chosen() {
 fn full_subnet_and_taken_name_are_said_plainly() {
     isolated(|| async {
         let subnet: Subnet = "10.5.0.0/30".parse().expect("valid");
-        let config = NetworkConfig { subnet: Some(subnet), prepared: 0, ..NetworkConfig::default() };
+        let config = NetworkConfig {
+            subnet: Some((subnet, subnet.first_host())),
+            prepared: 0,
+            ..NetworkConfig::default()
+        };
         let network = Network::open(config, store(), Blocking::new(4)).expect("opens");
         let _first = joined(&network, &container(1)).await.expect("attached");
         let error = joined(&network, &container(2)).await.expect_err("full");
@@ -276,26 +311,6 @@ fn full_subnet_and_taken_name_are_said_plainly() {
         let network = Network::open(config, store(), Blocking::new(4)).expect("opens");
         let error = joined(&network, &container(1)).await.expect_err("lo is no bridge");
         assert_eq!(error.to_string(), "the device lo exists and is not a bridge (but a network card)");
-    });
-}
-
-#[test]
-fn counters_are_seen_from_the_container() {
-    isolated(|| async {
-        let network = service(&store());
-        let attached = joined(&network, &container(1)).await.expect("attached");
-        let gateway = attached.endpoint.expect("an endpoint").gateway;
-        let send = move || UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(&[7; 1000], (gateway, 9)));
-        inside(&attached.netns, send).expect("sends");
-        let start = Instant::now();
-        loop {
-            let counters = network.counters(&container(1)).await.expect("readable").expect("attached");
-            if counters.tx_bytes >= 1000 {
-                break;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "{counters:?}");
-        }
-        assert_eq!(network.counters(&container(9)).await.expect("readable"), None);
     });
 }
 
@@ -326,11 +341,7 @@ fn many_at_once_get_different_addresses() {
         for task in tasks {
             attachments.push(task.await.expect("no panic"));
         }
-        let addresses: std::collections::BTreeSet<_> = attachments
-            .iter()
-            .filter_map(|attached| attached.endpoint.as_ref())
-            .map(|endpoint| endpoint.address)
-            .collect();
+        let addresses: std::collections::BTreeSet<_> = attachments.iter().map(Inside::address).collect();
         assert_eq!((addresses.len(), ports("naru0")), (20, 20));
     });
 }
@@ -342,14 +353,14 @@ fn deleted_bridge_is_made_again() {
         let _first = joined(&network, &container(1)).await.expect("attached");
         Socket::route().expect("opens").batch(&[link::delete("naru0")]).expect("deleted");
         let second = joined(&network, &container(2)).await.expect("attached");
-        let endpoint = second.endpoint.expect("an endpoint");
+        let gateway = second.gateway();
         assert_eq!(
-            endpoint.address,
+            second.address(),
             Ipv4Addr::new(172, 17, 0, 3),
             "the first container's address is still its own"
         );
         inside(&second.netns, move || {
-            UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(b"x", (endpoint.gateway, 9)))
+            UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(b"x", (gateway, 9)))
         })
         .expect("sends");
     });

@@ -2,10 +2,11 @@
 //!
 //! Every member that is set to something else than its default is either carried over or refused by name.
 
-use super::{host, mounts};
+use super::{host, mounts, network};
 use crate::error::{Error, invalid, unsupported};
+use ::network::EndpointSpec;
 use container::options::Update;
-use container::spec::{Config, CreateSpec, Healthcheck, Mount, Resources};
+use container::spec::{Config, CreateSpec, Healthcheck, Mount, NetworkMode, Resources};
 use refs::Platform;
 use std::collections::BTreeMap;
 use wire::container::{Config as WireConfig, ContainerCreate, ContainerUpdate, HealthConfig};
@@ -23,21 +24,21 @@ pub(crate) fn create_spec(
     let platform = platform
         .map(|text| Platform::parse(text, &Platform::host()).map_err(|error| invalid(error.to_string())))
         .transpose()?;
-    let endpoints =
-        body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
+    let given = body.networking_config.and_then(|networking| networking.endpoints_config).unwrap_or_default();
+    let mac = body.config.mac_address.clone();
     let config = config(body.config)?;
-    let host = host::host_config(body.host_config.unwrap_or_default())?;
+    let host = body.host_config.unwrap_or_default();
+    let links = host.links.clone().unwrap_or_default();
+    let host = host::host_config(host)?;
     check_volumes(&config.volumes, &host.mounts)?;
-    check_endpoints(&host.network, endpoints)?;
-    Ok(CreateSpec { name: name.map(|name| name.trim_start_matches('/').to_owned()), config, host, platform })
+    let endpoints = endpoints(&host.network, given, &mac, links)?;
+    let name = name.map(|name| name.trim_start_matches('/').to_owned());
+    Ok(CreateSpec { name, config, host, endpoints, platform })
 }
 
 fn config(wire: WireConfig) -> Result<Config, Error> {
     if wire.image.is_empty() {
         return Err(invalid(wire::text::NO_COMMAND));
-    }
-    if !wire.mac_address.is_empty() {
-        return Err(unsupported("MacAddress"));
     }
     if wire.network_disabled {
         return Err(Error::UnsupportedField {
@@ -156,48 +157,49 @@ fn check_port(port: &str) -> Result<(), Error> {
     Err(invalid(format!("invalid port specification: {port:?}")))
 }
 
-/// Lets pass settings that ask for nothing beyond the network mode itself: that is what the docker CLI sends.
-fn check_endpoints(
-    mode: &container::spec::NetworkMode,
-    endpoints: BTreeMap<String, Option<EndpointSettings>>,
-) -> Result<(), Error> {
-    let own = super::view::network_mode(mode);
-    for (network, settings) in endpoints {
-        let path = format!("NetworkingConfig.EndpointsConfig.{network}");
-        let same = network == own || (network == "default" && own == "bridge");
-        if !same {
-            return Err(Error::UnsupportedField {
-                field: path,
-                hint: Some("a container has one network, that of HostConfig.NetworkMode"),
-            });
-        }
-        let settings = settings.unwrap_or_default();
-        let lists = [("Links", &settings.links), ("Aliases", &settings.aliases)];
-        if let Some((name, _)) =
-            lists.iter().find(|(_, list)| list.as_ref().is_some_and(|list| !list.is_empty()))
-        {
-            return Err(unsupported(format!("{path}.{name}")));
-        }
-        if settings.ipam_config.is_some_and(|config| config != Default::default()) {
-            return Err(unsupported(format!("{path}.IPAMConfig")));
-        }
-        if !settings.mac_address.is_empty() {
-            return Err(unsupported(format!("{path}.MacAddress")));
-        }
-        if settings.driver_opts.is_some_and(|options| !options.is_empty()) {
-            return Err(unsupported(format!("{path}.DriverOpts")));
-        }
-        if settings.gw_priority != 0 {
-            return Err(unsupported(format!("{path}.GwPriority")));
-        }
+/// Reads the container's places in networks. The container's own hardware address and links are those of its first one.
+fn endpoints(
+    mode: &NetworkMode,
+    given: BTreeMap<String, Option<EndpointSettings>>,
+    mac: &str,
+    links: Vec<String>,
+) -> Result<BTreeMap<String, EndpointSpec>, Error> {
+    let mut endpoints = BTreeMap::new();
+    for (network, settings) in given {
+        let spec = network::endpoint_spec(settings.unwrap_or_default())
+            .map_err(|error| invalid(format!("invalid config for network {network}: {error}")))?;
+        // The docker CLI names the default bridge so.
+        let network = if network == "default" { "bridge".to_owned() } else { network };
+        endpoints.insert(network, spec);
     }
-    Ok(())
+    let first = super::view::network_mode(mode);
+    if !mac.is_empty() {
+        let mac = mac.parse().map_err(|error: ::network::Error| invalid(error.to_string()))?;
+        match mode {
+            NetworkMode::Container(_) => {
+                return Err(invalid("conflicting options: mac-address and the network mode"));
+            }
+            NetworkMode::Bridge | NetworkMode::Network(_) | NetworkMode::Host | NetworkMode::None => {}
+        }
+        let spec: &mut EndpointSpec = endpoints.entry(first.clone()).or_default();
+        if spec.mac.is_some_and(|known| known != mac) {
+            return Err(invalid(
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+            ));
+        }
+        spec.mac = Some(mac);
+    }
+    if let NetworkMode::Network(_) = mode {
+        let spec: &mut EndpointSpec = endpoints.entry(first).or_default();
+        spec.links.extend(links.into_iter().filter(|link| !spec.links.contains(link)).collect::<Vec<_>>());
+    }
+    Ok(endpoints)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use container::spec::{IpcMode, NamespaceMode, NetworkMode, RestartPolicy, Seccomp};
+    use container::spec::{IpcMode, NamespaceMode, RestartPolicy, Seccomp};
 
     fn read(body: &str) -> Result<CreateSpec, Error> {
         create_spec(Some("/x1"), None, ContainerCreate::parse(body.as_bytes()).unwrap())
@@ -295,10 +297,6 @@ mod tests {
             (host(r#""SecurityOpt":["foo=bar"]"#), "invalid --security-opt 2: \"foo=bar\""),
             (host(r#""Runtime":"foo""#), "unknown or invalid runtime name: foo"),
             (host(r#""Tmpfs":{"a":""}"#), "invalid mount path: 'a' mount path must be absolute"),
-            (
-                host(r#""NetworkMode":"nosuch""#),
-                "failed to set up container networking: network nosuch not found",
-            ),
         ];
         for (body, expected) in cases {
             assert_eq!(refusal(&body), expected, "{body}");
@@ -323,16 +321,6 @@ mod tests {
                     .to_owned(),
                 "Volumes (anonymous volume at \"/u\")",
             ),
-            (r#"{"Image":"busybox","MacAddress":"x"}"#.to_owned(), "MacAddress"),
-            (
-                r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"Aliases":["x"]}}}}"#
-                    .to_owned(),
-                "NetworkingConfig.EndpointsConfig.bridge.Aliases",
-            ),
-            (
-                r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"other":{}}}}"#.to_owned(),
-                "NetworkingConfig.EndpointsConfig.other",
-            ),
         ];
         for (body, field) in cases {
             let error = read(&body).unwrap_err();
@@ -355,6 +343,29 @@ mod tests {
         let expected = [("1".to_owned(), vec![]), ("80/tcp".to_owned(), vec![binding])];
         assert_eq!(spec.host.port_bindings, expected.into());
         assert!(spec.host.publish_all_ports);
+    }
+
+    #[test]
+    fn places_in_networks_are_read() {
+        let spec = read(
+            r#"{"Image":"busybox","MacAddress":"02:42:00:00:00:09","HostConfig":{"NetworkMode":"app","Links":["db:data"]},
+            "NetworkingConfig":{"EndpointsConfig":{"app":{"Aliases":["web"],"IPAMConfig":{"IPv4Address":"10.0.0.9"}},"back":{"GwPriority":7}}}}"#,
+        )
+        .unwrap();
+        assert_eq!(spec.host.network, NetworkMode::Network("app".into()));
+        assert_eq!(spec.endpoints.keys().collect::<Vec<_>>(), ["app", "back"]);
+        let app = &spec.endpoints["app"];
+        assert_eq!(
+            (app.aliases.clone(), app.links.clone()),
+            (vec!["web".to_owned()], vec!["db:data".to_owned()])
+        );
+        assert_eq!(app.mac.map(|mac| mac.to_string()).as_deref(), Some("02:42:00:00:00:09"));
+        assert_eq!(app.ipv4, Some([10, 0, 0, 9].into()));
+        assert_eq!(spec.endpoints["back"].gateway_priority, 7);
+        let refused = refusal(
+            r#"{"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"app":{"MacAddress":"zz"}}}}"#,
+        );
+        assert_eq!(refused, "invalid config for network app: invalid MAC address zz");
     }
 
     #[test]

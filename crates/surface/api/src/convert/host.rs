@@ -82,7 +82,8 @@ fn refuse_unsupported(wire: &wired::HostConfig) -> Result<(), Error> {
         (!wire.volume_driver.is_empty(), "VolumeDriver"),
         (any(&wire.volumes_from), "VolumesFrom"),
         (!wire.cgroup.is_empty(), "Cgroup"),
-        (any(&wire.links), "Links"),
+        // Links of the default bridge are lines in /etc/hosts; those of other networks are names that are resolved.
+        (any(&wire.links) && matches!(wire.network_mode.as_str(), "" | "default" | "bridge"), "Links"),
         (wire.storage_opt.as_ref().is_some_and(|options| !options.is_empty()), "StorageOpt"),
         (!matches!(wire.userns_mode.as_str(), "" | "host"), "UsernsMode"),
         (!matches!(wire.isolation.as_str(), "" | "default"), "Isolation"),
@@ -254,9 +255,7 @@ fn cgroupns(mode: &str) -> Result<Option<CgroupNamespace>, Error> {
     }
 }
 
-/// Reads the network mode. Networks of users do not exist yet, so that any other name is one that is not found.
-///
-/// COMPAT: Docker answers so when such a container is started, with 404. From create, 404 would tell clients to pull the image.
+/// Reads the network mode. Whether a network exists is known when the container is started.
 fn network_mode(mode: &str) -> Result<NetworkMode, Error> {
     match mode {
         "" | "default" | "bridge" => Ok(NetworkMode::Bridge),
@@ -267,10 +266,7 @@ fn network_mode(mode: &str) -> Result<NetworkMode, Error> {
                 Err(invalid("Invalid network mode: invalid container format container:<name|id>"))
             }
             Some(("container", name)) => Ok(NetworkMode::Container(name.to_owned())),
-            _ => Err(invalid(format!(
-                "failed to set up container networking: {}",
-                wire::text::no_such_network(mode)
-            ))),
+            _ => Ok(NetworkMode::Network(mode.to_owned())),
         },
     }
 }

@@ -1,9 +1,10 @@
 //! Containers and execs in full → wire.
 
+use super::network;
 use super::ports;
 use super::view::{self, Defaults};
+use ::network::EndpointSpec;
 use container::view::{ContainerView, ExecView, Health, MountView, ProbeResult, Sizes, StateView, Status};
-use network::EndpointView;
 use refs::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -112,15 +113,19 @@ pub(crate) fn mount(mount: &MountView) -> MountPoint {
 }
 
 fn network_settings(view: &ContainerView) -> NetworkSettings {
-    let bridge = view.endpoint.as_ref().map(endpoint).unwrap_or_default();
-    let ports = if view.endpoint.is_some() { ports::map(view) } else { BTreeMap::new() };
+    // The members beside `Networks` are those of the default bridge.
+    let bridge = networks(view).remove("bridge").unwrap_or_default();
+    let ports = if view.endpoints.is_empty() { BTreeMap::new() } else { ports::map(view) };
     NetworkSettings {
         ports: Some(ports),
         endpoint_id: bridge.endpoint_id.clone(),
         gateway: bridge.gateway.clone(),
         ip_address: bridge.ip_address.clone(),
         ip_prefix_len: bridge.ip_prefix_len,
-        mac_address: bridge.mac_address.clone(),
+        ipv6_gateway: bridge.ipv6_gateway.clone(),
+        global_ipv6_address: bridge.global_ipv6_address.clone(),
+        global_ipv6_prefix_len: bridge.global_ipv6_prefix_len,
+        mac_address: if bridge.endpoint_id.is_empty() { String::new() } else { bridge.mac_address.clone() },
         networks: networks(view),
         ..Default::default()
     }
@@ -131,22 +136,16 @@ pub(crate) fn networks(view: &ContainerView) -> BTreeMap<String, EndpointSetting
     use container::spec::NetworkMode;
     match &view.host.network {
         NetworkMode::Container(_) => BTreeMap::new(),
-        mode @ (NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None) => {
-            let settings = view.endpoint.as_ref().map(endpoint).unwrap_or_default();
-            BTreeMap::from([(view::network_mode(mode), settings)])
+        mode @ (NetworkMode::Host | NetworkMode::None) => {
+            BTreeMap::from([(view::network_mode(mode), EndpointSettings::default())])
         }
-    }
-}
-
-fn endpoint(view: &EndpointView) -> EndpointSettings {
-    EndpointSettings {
-        mac_address: view.mac.to_string(),
-        network_id: view.network_id.as_str().to_owned(),
-        endpoint_id: view.endpoint_id.as_str().to_owned(),
-        gateway: view.gateway.to_string(),
-        ip_address: view.address.to_string(),
-        ip_prefix_len: view.prefix_len.into(),
-        ..Default::default()
+        NetworkMode::Bridge | NetworkMode::Network(_) => {
+            let live = |name: &str| view.endpoints.iter().find(|endpoint| endpoint.network_name == name);
+            let settings = |(name, spec): (&String, &EndpointSpec)| {
+                (name.clone(), network::endpoint_settings(spec, live(name)))
+            };
+            view.networks.iter().map(settings).collect()
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn summary(
         image_id: view.image.id.as_str().to_owned(),
         command: command(&view.path, &view.args),
         created: view.created_at.seconds(),
-        ports: if view.endpoint.is_some() { ports::list(view) } else { Vec::new() },
+        ports: if view.endpoints.is_empty() { Vec::new() } else { ports::list(view) },
         size_rw: sizes.map_or(0, |sizes| inspect::bytes(sizes.writable_bytes)),
         size_root_fs: sizes.map_or(0, |sizes| inspect::bytes(sizes.total_bytes)),
         labels: view.config.labels.clone(),

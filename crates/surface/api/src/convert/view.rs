@@ -14,6 +14,7 @@ pub(crate) fn network_mode(mode: &NetworkMode) -> String {
         NetworkMode::Bridge => "bridge".to_owned(),
         NetworkMode::Host => "host".to_owned(),
         NetworkMode::None => "none".to_owned(),
+        NetworkMode::Network(name) => name.clone(),
         NetworkMode::Container(name) => format!("container:{name}"),
     }
 }

@@ -29,6 +29,7 @@ mod respond;
 mod route;
 mod serve;
 mod system;
+mod websocket;
 
 pub use error::Error;
 pub use host::System;

@@ -115,3 +115,53 @@ fn resize_reaches_the_program() {
     terminal.type_text("stty size < /proc/1/fd/0\n");
     terminal.expect("33 77");
 }
+
+#[test]
+fn websocket_attaches_both_ways() {
+    use std::io::{Read, Write};
+    let env = TestEnv::with_busybox();
+    let _ = env
+        .naru(&[
+            "run",
+            "-d",
+            "-i",
+            "--name",
+            "one",
+            "busybox",
+            "sh",
+            "-c",
+            "echo ready; read x; echo got $x; sleep 1000",
+        ])
+        .ok();
+    testkit::wait_until("it is ready", || env.naru(&["logs", "one"]).stdout.contains("ready"));
+    let plain = env.request("GET", "/v1.51/containers/one/attach/ws?stream=1", None);
+    assert_eq!(plain.status, 400);
+    let mut stream = std::os::unix::net::UnixStream::connect(env.socket()).expect("the engine listens");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a timeout can be set");
+    let path = "/v1.51/containers/one/attach/ws?logs=1&stream=1&stdin=1&stdout=1&stderr=1";
+    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{handshake}\r\n\r\n").expect("written");
+    let mut seen = Vec::new();
+    let mut until = |stream: &mut std::os::unix::net::UnixStream, text: &[u8]| {
+        let mut piece = [0; 4096];
+        while !seen.windows(text.len()).any(|window| window == text) {
+            let count = stream.read(&mut piece).expect("it comes");
+            assert_ne!(count, 0, "{}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..count]);
+        }
+    };
+    until(&mut stream, b"\r\n\r\n");
+    until(&mut stream, b"\x82\x06ready\n");
+    // A masked text frame, with a mask of zeros.
+    stream.write_all(b"\x81\x85\0\0\0\0word\n").expect("written");
+    until(&mut stream, b"\x82\x09got word\n");
+    let head = String::from_utf8_lossy(&seen).into_owned();
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    assert!(
+        head.to_lowercase()
+            .contains("sec-websocket-accept: s3ppLmbitxaq9kygzzhzrbk+xoo=".to_lowercase().as_str()),
+        "{head}"
+    );
+    let _ = env.naru(&["rm", "-f", "one"]).ok();
+    stream.read_to_end(&mut Vec::new()).expect("the stream ends with the container");
+}

@@ -16,6 +16,7 @@ mod images;
 mod lifecycle;
 mod logdrivers;
 mod logs;
+mod malformed;
 mod mounts;
 mod network;
 mod networks;

@@ -176,3 +176,13 @@ fn impossible_limits_are_refused_with_the_value() {
         assert!(ran.stderr.contains(text), "{flags:?}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn engine_has_default_limits_per_process() {
+    let flags = ["--default-ulimit", "nofile=77:88"].map(str::to_owned).to_vec();
+    let env = TestEnv::with(testkit::EnvOptions { flags, ..testkit::EnvOptions::default() });
+    let show = ["sh", "-c", "ulimit -n; ulimit -Hn"];
+    assert_eq!(env.naru(&[&["run", "--rm", "busybox"], &show[..]].concat()).ok(), "77\n88");
+    let own = ["run", "--rm", "--ulimit", "nofile=99", "busybox"];
+    assert_eq!(env.naru(&[&own[..], &show].concat()).ok(), "99\n99");
+}

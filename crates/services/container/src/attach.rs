@@ -78,7 +78,7 @@ impl Attaching {
             stderr: options.stderr && !tty,
             detach_keys: if tty { options.detach_keys } else { Vec::new() },
             early_input: early,
-            multiplexed: !tty,
+            multiplexed: !tty && !options.raw,
         };
         announcement.connect(attach, socket).await;
         Ok(())
@@ -91,7 +91,12 @@ async fn replay(
     options: &AttachOptions,
     socket: &OwnedFd,
 ) -> Result<(), Error> {
-    let wanted = LogOptions { stdout: options.stdout, stderr: options.stderr, ..LogOptions::default() };
+    let wanted = LogOptions {
+        stdout: options.stdout,
+        stderr: options.stderr,
+        raw: options.raw,
+        ..LogOptions::default()
+    };
     if !wanted.stdout && !wanted.stderr {
         return Ok(());
     }

@@ -60,7 +60,7 @@ pub(crate) async fn open(
     let (tx, pieces) = mpsc::channel(QUEUE);
     let task = Follower {
         disk: context.parts.disk.clone(),
-        tty: shared.view().config.tty,
+        tty: shared.view().config.tty || options.raw,
         watch: Watch::new(&shared),
         shared,
         options,

@@ -77,6 +77,8 @@ pub struct LogOptions {
     pub until: Option<Timestamp>,
     /// At most so many of the last lines; none for all.
     pub tail: Option<usize>,
+    /// Never frames, even without a terminal.
+    pub raw: bool,
 }
 
 /// How a client is attached to a container.
@@ -94,6 +96,8 @@ pub struct AttachOptions {
     pub stream: bool,
     /// The sequence that detaches, see [`crate::detach_keys`].
     pub detach_keys: Vec<u8>,
+    /// Never frames, even without a terminal: both outputs are mixed.
+    pub raw: bool,
 }
 
 /// A further process in a container.

@@ -170,6 +170,7 @@ pub(crate) async fn logs(state: &State, name: &str, call: &Call) -> Reply {
         until: moment(query, "until")?,
         // As in Docker, what is no number means all lines.
         tail: query.get("tail").and_then(|text| text.parse().ok()),
+        raw: false,
     };
     if !options.stdout && !options.stderr {
         return Err(invalid(wire::text::NO_LOG_STREAM).into());
@@ -327,6 +328,7 @@ pub(crate) async fn attach(state: &State, name: &str, call: Call) -> Reply {
         logs: query.flag("logs"),
         stream: query.flag("stream"),
         detach_keys: container::detach_keys::parse(query.get("detachKeys").unwrap_or_default())?,
+        raw: false,
     };
     let attaching = state.containers.attach(name, options).await?;
     let upgraded = hijack::wants_upgrade(call.request.headers());

@@ -6,7 +6,7 @@ use crate::respond::{self, Body, Reply};
 use crate::route::{ContainerVerb as Verb, Route, Target, Unroutable, route};
 use crate::{
     Server, State, archives, check, commit, containers, df, events, exec, images, networks, pull, system,
-    volumes,
+    volumes, websocket,
 };
 use error::Kind;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -111,6 +111,7 @@ async fn container(state: &State, name: &str, verb: Verb, call: Call) -> Reply {
         Verb::Rename => containers::rename(state, name, &call).await,
         Verb::Pause => containers::pause(state, name).await,
         Verb::Unpause => containers::unpause(state, name).await,
+        Verb::AttachWebSocket => websocket::attach(state, name, call).await,
         Verb::Attach => containers::attach(state, name, call).await,
         Verb::Wait => containers::wait(state, name, &call).await,
         Verb::Update => containers::update(state, name, call).await,

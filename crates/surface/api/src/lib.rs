@@ -33,6 +33,7 @@ mod route;
 mod serve;
 mod system;
 mod volumes;
+mod websocket;
 
 pub use error::Error;
 pub use host::System;

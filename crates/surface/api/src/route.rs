@@ -74,6 +74,7 @@ pub(crate) enum ContainerVerb {
     Pause,
     Unpause,
     Attach,
+    AttachWebSocket,
     Wait,
     Update,
     Export,
@@ -204,7 +205,8 @@ fn container(method: &Method, segments: &[&str]) -> Option<Target> {
     }
     let (last, name) = segments.split_last()?;
     if matches!((name.split_last(), *last), (Some((&"attach", _)), "ws")) && method == Method::GET {
-        return Some(Target::NotYet("attaching by WebSocket"));
+        return named(&name[..name.len() - 1])
+            .map(|name| Target::Container(name, ContainerVerb::AttachWebSocket));
     }
     let verb = match (method.as_str(), *last) {
         ("GET", "json") => Verb::Inspect,
@@ -310,7 +312,11 @@ mod tests {
             (Method::DELETE, "/containers/web", Target::Container("web".into(), Verb::Remove)),
             (Method::POST, "/containers/web/exec", Target::Container("web".into(), Verb::ExecCreate)),
             (Method::GET, "/containers/json", Target::ContainerList),
-            (Method::GET, "/containers/web/attach/ws", Target::NotYet("attaching by WebSocket")),
+            (
+                Method::GET,
+                "/containers/web/attach/ws",
+                Target::Container("web".into(), Verb::AttachWebSocket),
+            ),
             (Method::POST, "/exec/abc/start", Target::ExecStart("abc".into())),
         ];
         for (method, path, expected) in cases {

@@ -174,7 +174,7 @@ fn settings(config: &Config, init_program: std::path::PathBuf) -> container::Set
             driver: config.log_driver.clone(),
             options: config.log_options.clone(),
         },
-        ulimits: Vec::new(),
+        ulimits: config.default_ulimits.clone(),
         host_gateway: None,
         shm_size_bytes: config.default_shm_size_bytes,
     }

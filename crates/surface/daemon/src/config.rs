@@ -56,6 +56,7 @@ Options:
       --dns-opt list               Resolver option for containers
       --cgroup-parent string       Parent of all container cgroups (default /naru)
       --default-shm-size bytes     Size of /dev/shm (default 64MiB)
+      --default-ulimit ulimit      Limit per process of containers that name none (nofile=1024:2048)
       --log-driver string          Default log driver (default json-file)
       --log-opt map                Default option of the log driver (max-size=20m, max-file=5)
       --label list                 Label of the engine, key=value
@@ -134,6 +135,8 @@ pub struct Config {
     pub log_options: BTreeMap<String, String>,
     /// Labels of the engine.
     pub labels: Vec<String>,
+    /// Limits per process of containers that name none.
+    pub default_ulimits: Vec<container::spec::Ulimit>,
     /// The certificates of the TCP endpoints; there are none without.
     pub tls: Option<TlsFiles>,
     /// The driver of snapshots; none for the best one that works.
@@ -169,6 +172,7 @@ struct File {
     log_driver: Option<String>,
     log_opts: Option<BTreeMap<String, String>>,
     labels: Option<Vec<String>>,
+    default_ulimits: Option<BTreeMap<String, UlimitEntry>>,
     storage_driver: Option<String>,
     live_restore: Option<bool>,
     tls: Option<bool>,
@@ -178,8 +182,17 @@ struct File {
     tlskey: Option<PathBuf>,
 }
 
+/// A limit per process, as Docker writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct UlimitEntry {
+    name: String,
+    soft: i64,
+    hard: i64,
+}
+
 /// Docker's further keys, known so that the refusal can say so.
-const NOT_YET: [&str; 30] = [
+const NOT_YET: [&str; 29] = [
     "allow-direct-routing",
     "authorization-plugins",
     "bip6",
@@ -194,7 +207,6 @@ const NOT_YET: [&str; 30] = [
     "default-ipc-mode",
     "default-network-opts",
     "default-runtime",
-    "default-ulimits",
     "exec-opts",
     "experimental",
     "features",
@@ -308,6 +320,10 @@ impl Flags {
             "tlscacert" => file.tlscacert = Some(text(parser)?.into()),
             "tlscert" => file.tlscert = Some(text(parser)?.into()),
             "tlskey" => file.tlskey = Some(text(parser)?.into()),
+            "default-ulimit" => {
+                let (name, entry) = ulimit(&text(parser)?)?;
+                file.default_ulimits.get_or_insert_default().insert(name, entry);
+            }
             "label" => file.labels.get_or_insert_default().push(text(parser)?),
             "s" | "storage-driver" => file.storage_driver = Some(text(parser)?),
             "v" | "version" => self.print = Some(format!("narud version {}\n", env!("CARGO_PKG_VERSION"))),
@@ -458,6 +474,7 @@ fn merge(flags: File, file: File, environment: &Environment, path: &Path) -> Res
         log_driver: log_driver(pick!(log_driver, "log-driver").unwrap_or_else(|| "json-file".into()))?,
         log_options: pick!(log_opts, "log-opts").unwrap_or_default(),
         labels: pick!(labels, "labels").unwrap_or_default(),
+        default_ulimits: ulimits(pick!(default_ulimits, "default-ulimits").unwrap_or_default())?,
         tls,
         storage_driver,
         exec_root: absolute("exec-root", exec_root)?,
@@ -541,6 +558,51 @@ fn log_level(level: Option<String>) -> Result<String, Error> {
         return Ok(level);
     }
     Err(Error::Value { key: "log-level", value: level, rule: "error, warn, info, debug or trace".into() })
+}
+
+/// Reads `nofile=1024:2048`, or one number for both.
+fn ulimit(text: &str) -> Result<(String, UlimitEntry), Error> {
+    let bad = || Error::Flag { reason: format!("--default-ulimit {text:?} is not name=soft[:hard]") };
+    let (name, limits) = text.split_once('=').ok_or_else(bad)?;
+    let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+    let (soft, hard) = (soft.parse().map_err(|_| bad())?, hard.parse().map_err(|_| bad())?);
+    Ok((name.to_owned(), UlimitEntry { name: name.to_owned(), soft, hard }))
+}
+
+/// Limits that Docker knows by name.
+const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+fn ulimits(entries: BTreeMap<String, UlimitEntry>) -> Result<Vec<container::spec::Ulimit>, Error> {
+    let read = |(key, entry): (String, UlimitEntry)| {
+        let UlimitEntry { name, soft, hard } = entry;
+        let wrong =
+            |rule: &str| Error::Value { key: "default-ulimits", value: key.clone(), rule: rule.to_owned() };
+        if key != name || !ULIMITS.contains(&name.as_str()) {
+            return Err(wrong(&format!("key and Name are the same, one of {}", ULIMITS.join(", "))));
+        }
+        if hard != -1 && (soft == -1 || soft > hard) || soft < -1 || hard < -1 {
+            return Err(wrong("Soft is at most Hard; -1 stands for no limit"));
+        }
+        Ok(container::spec::Ulimit { name, soft, hard })
+    };
+    entries.into_iter().map(read).collect()
 }
 
 /// Log drivers that there are.
@@ -652,5 +714,27 @@ mod tests {
     fn unknown_flag_is_named() {
         let error = flags(&["--frobnicate"]).expect_err("unknown");
         assert!(error.to_string().contains("frobnicate"), "{error}");
+    }
+
+    #[test]
+    fn default_ulimits_are_dockers_map() {
+        let read = |text: &str| {
+            let file = parse_file(text, Path::new("/x"))?;
+            ulimits(file.default_ulimits.unwrap_or_default())
+        };
+        let limits =
+            read(r#"{"default-ulimits":{"nofile":{"Name":"nofile","Soft":64,"Hard":128}}}"#).unwrap();
+        assert_eq!(limits, [container::spec::Ulimit { name: "nofile".into(), soft: 64, hard: 128 }]);
+        for wrong in [
+            r#"{"default-ulimits":{"nofile":{"Name":"nproc","Soft":64,"Hard":128}}}"#,
+            r#"{"default-ulimits":{"nosuch":{"Name":"nosuch","Soft":64,"Hard":128}}}"#,
+            r#"{"default-ulimits":{"nofile":{"Name":"nofile","Soft":129,"Hard":128}}}"#,
+            r#"{"default-ulimits":{"nofile":{"Name":"nofile","Soft":1}}}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        let (name, entry) = ulimit("nofile=5:6").unwrap();
+        assert_eq!((name.as_str(), entry.soft, entry.hard), ("nofile", 5, 6));
+        assert!(ulimit("nofile").is_err() && ulimit("nofile=x").is_err());
     }
 }

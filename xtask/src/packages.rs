@@ -22,6 +22,8 @@ const TEST_PACKAGES: &[(&str, &str)] = &[
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/bzip2", "bzip2"),
     ("/usr/bin/xz", "xz-utils"),
+    ("/usr/lib/python3/dist-packages/docker", "python3-docker"),
+    ("/usr/bin/docker-compose", "docker-compose"),
 ];
 
 /// Installs a C compiler where there is none: SQLite, ring and zstd are C.

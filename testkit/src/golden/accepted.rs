@@ -17,6 +17,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// Whether the difference shows on some machines only: the reason then begins with "depends on the machine".
+    pub fn depends(&self) -> bool {
+        self.reason.starts_with("depends on the machine")
+    }
+
     /// Whether this row accepts that difference.
     pub fn covers(&self, difference: &Difference) -> bool {
         matches(&self.step, &difference.step) && matches(&self.place, &difference.place)

@@ -30,7 +30,7 @@ fn answers_are_dockers_but_for_the_accepted_differences() {
     assert!(new.is_empty(), "differences that docs/compat.md does not accept:\n{}", new.join("\n"));
     let idle: Vec<String> = rows
         .iter()
-        .filter(|row| !found.iter().any(|difference| row.covers(difference)))
+        .filter(|row| !row.depends() && !found.iter().any(|difference| row.covers(difference)))
         .map(|row| format!("{} {}", row.step, row.place))
         .collect();
     assert!(idle.is_empty(), "rows of docs/compat.md that accept nothing any more:\n{}", idle.join("\n"));

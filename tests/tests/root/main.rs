@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod clients;
 mod confinement;
 mod crash;
 mod docker_cli;

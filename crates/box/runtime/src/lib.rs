@@ -25,11 +25,11 @@ mod spawn;
 mod step;
 
 pub use error::Error;
-pub use exec::{Target, exec};
+pub use exec::{Options, Target, exec};
 pub use hooks::run_hooks;
 pub use plan::{Inputs, Lifetime, Plan, parse, plan};
 pub use rootfs::Rootfs;
-pub use spawn::{Created, Running, Stdio, kill_all, spawn};
+pub use spawn::{Created, Running, Stdio, Waiting, kill_all, spawn, start};
 pub use step::{Step, Who};
 
 #[cfg(test)]

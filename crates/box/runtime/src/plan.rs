@@ -42,6 +42,10 @@ pub struct Inputs {
     pub seccomp: Option<Vec<u8>>,
     /// Whether the container ends with the calling thread.
     pub lifetime: Lifetime,
+    /// Descriptors that the program gets, with the numbers that they have.
+    pub preserved: Vec<OwnedFd>,
+    /// A listening socket at which the process waits for [`crate::start`] after [`crate::Created::detach`].
+    pub start: Option<OwnedFd>,
 }
 
 /// Whether a container ends with the thread that spawned it.
@@ -74,6 +78,8 @@ pub struct Plan {
     pub(crate) lifetime: Lifetime,
     /// The program waits for signals that are blocked from its birth.
     pub(crate) awaits_signals: bool,
+    pub(crate) preserved: Vec<OwnedFd>,
+    pub(crate) start: Option<OwnedFd>,
     /// What was left out because this machine cannot do it, as sentences for a log.
     pub warnings: Vec<String>,
 }
@@ -110,7 +116,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
     let none = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&none);
     refuse(linux)?;
-    let Inputs { id, rootfs, network_namespace, seccomp, lifetime } = inputs;
+    let Inputs { id, rootfs, network_namespace, seccomp, lifetime, preserved, start } = inputs;
     let namespaces = namespaces::plan(linux, network_namespace)?;
     let Some(process) = &spec.process else {
         return Err(Error::invalid("process", "is missing"));
@@ -154,6 +160,8 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         seccomp,
         lifetime,
         awaits_signals: spec.annotations.get(AWAITS_SIGNALS).is_some_and(|value| value == "true"),
+        preserved,
+        start,
         warnings,
     })
 }

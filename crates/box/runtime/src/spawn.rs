@@ -268,6 +268,25 @@ impl Created {
         self.terminal.take()
     }
 
+    /// Returns what [`crate::start`] needs besides the socket.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            labels: self.child.labels(),
+            program: self.names.program.clone(),
+            cwd: self.names.cwd.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Lets the process wait at the socket of [`crate::Inputs::start`]; it lives on when the caller ends.
+    ///
+    /// # Errors
+    /// Internal if it ended meanwhile; nothing is left behind.
+    pub fn detach(self) -> Result<Running, Error> {
+        let Self { child, mut cgroup, terminal, .. } = self;
+        let (pid, pidfd) = child.detach().to("let the container's first process wait")?;
+        Ok(Running { pid, pidfd, cgroup: cgroup.0.take(), terminal })
+    }
+
     /// Lets the process execute its program; returns when it has.
     ///
     /// # Errors
@@ -287,6 +306,32 @@ impl Created {
             Event::Died(exit) => Err(Error::Killed(exit.signal.unwrap_or(0))),
             Event::Paused { .. } => Err(Error::invalid("process", "waits a second time")),
         }
+    }
+}
+
+/// What is needed to explain the failure of a process that waits for its start.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// What it still has before it.
+    pub labels: sys::child::Labels,
+    /// The program as the user named it.
+    pub program: String,
+    /// Its working directory.
+    pub cwd: String,
+}
+
+/// Starts a container whose process waits at a socket (see [`Created::detach`]); returns when it has executed its program.
+///
+/// # Errors
+/// As [`Created::start`]. The process has ended then; its cgroup is the caller's to remove.
+pub fn start(socket: &Path, waiting: &Waiting) -> Result<(), Error> {
+    let cwd = CString::new(waiting.cwd.as_str()).unwrap_or_default(); // It came from a text without NUL.
+    let names = Names { program: waiting.program.clone(), cwd };
+    match sys::child::release(socket, &waiting.labels).to("reach the container's first process")? {
+        Event::Executed => Ok(()),
+        Event::Failed(failure) => Err(explain(failure, &names)),
+        Event::Died(exit) => Err(Error::Killed(exit.signal.unwrap_or(0))),
+        Event::Paused { .. } => Err(Error::invalid("process", "waits a second time")),
     }
 }
 
@@ -335,6 +380,8 @@ fn program(
         hooks,
         lifetime,
         awaits_signals,
+        preserved,
+        start,
         ..
     } = plan;
     let user = scene.user;
@@ -437,9 +484,11 @@ fn program(
     }
     ops.extend(awaits_signals.then_some(Op::BlockSignals));
     ops.push(Op::Pause(BARRIER));
+    ops.extend(start.map(Op::Await));
     for hook in hooks.start_container {
         ops.push(child_hook(hook, events.waiting()?));
     }
+    ops.extend(inherit(preserved));
     ops.extend(after);
     let mut exec = process.exec;
     exec.env.extend(exec_env);
@@ -477,6 +526,10 @@ fn inherited(shared: Option<Shared>, new: NewMount) -> Op {
         attributes: vec![(Depth::Recursive, attr)],
         target: new.target,
     })
+}
+
+pub(crate) fn inherit(preserved: Vec<OwnedFd>) -> Option<Op> {
+    (!preserved.is_empty()).then_some(Op::Inherit(preserved))
 }
 
 /// Returns what a process does at the barrier, for further processes.

@@ -14,7 +14,7 @@ pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
     let Failure { reason, step, args, source } = failure;
     let program = names.program.clone();
     let errno = source.errno;
-    let refused = |reason| Error::Unsafe { step: step.to_owned(), args: args.clone(), reason };
+    let refused = |reason| Error::Unsafe { step: step.clone(), args: args.clone(), reason };
     match reason {
         Reason::NotInPath => Error::NotInPath(program),
         Reason::Relative => Error::Relative(program),
@@ -34,6 +34,6 @@ pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
         Reason::HookExecute => hook(args, sys::describe(errno)),
         Reason::HookTimeout => hook(args, "took longer than its timeout".into()),
         Reason::Call if errno == Errno::NOTDIR && step == "bind mount" => Error::MountType { target: args },
-        Reason::Call | Reason::Orphaned => Error::Init { step: step.to_owned(), args, source },
+        Reason::Call | Reason::Orphaned => Error::Init { step, args, source },
     }
 }

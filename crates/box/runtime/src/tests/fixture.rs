@@ -162,6 +162,8 @@ impl Bed {
             network_namespace: None,
             seccomp: self.seccomp.clone(),
             lifetime: Lifetime::OfParent,
+            preserved: Vec::new(),
+            start: None,
         };
         let plan = plan(&self.spec, &self.directory, inputs)?;
         spawn(plan, stdio, &mut |step| self.steps.push(step))

@@ -5,7 +5,7 @@
 
 use super::shared::{Fault, Named as _, Reason, Shared};
 use super::spawn::{await_parent, close_all_but, tell_parent};
-use super::{Op, Program, execute, identity, mounts, terminal};
+use super::{Op, Program, execute, identity, mounts, release, terminal};
 use crate::process::pointers;
 use crate::raw;
 use rustix::fs::{Mode, OFlags};
@@ -190,6 +190,8 @@ impl<'a> Place<'a> {
     fn carry_out(&mut self, op: &'a Op) -> Done {
         match op {
             Op::Pause(reason) => self.pause(*reason),
+            Op::Await(listener) => release::await_release(listener, self.task.shared),
+            Op::Inherit(fds) => fds.iter().try_for_each(terminal::keep),
             Op::Join { fd, types } => raw::setns(fd.as_fd(), types.0 as i32).call("setns"),
             Op::BecomeRoot { uid, gid, groups } => identity::become_root(*uid, *gid, *groups),
             Op::RefuseInspection => raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl").map(drop),

@@ -6,7 +6,8 @@
 //! The child writes, the parent reads. Numbers are atomic because both may look at the same time.
 
 use crate::error::last_errno;
-use crate::{Call, Result};
+use crate::{Call, Errno, Result};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// What the child has recorded about one op.
@@ -149,6 +150,8 @@ pub(super) struct Shared {
     address: *mut libc::c_void,
     size: usize,
     slots: usize,
+    /// The memory file behind it, if others are to map it too.
+    file: Option<OwnedFd>,
 }
 
 // SAFETY: the mapping belongs to this value alone, lives as long as it, and all access goes through atomics.
@@ -158,17 +161,49 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(super) fn new(slots: usize) -> Result<Self> {
+        Self::map(size_of::<Header>() + slots * size_of::<Slot>(), slots, None)
+    }
+
+    /// Makes one in a memory file, so that a process that comes later can map it.
+    pub(super) fn in_file(slots: usize) -> Result<Self> {
         let size = size_of::<Header>() + slots * size_of::<Slot>();
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice; it disturbs nothing.
-        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) };
-        if address == libc::MAP_FAILED {
-            return Err(
-                Call("mmap").failed(last_errno(), || format!("NULL, {size}, MAP_SHARED|MAP_ANONYMOUS"))
-            );
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let made = rustix::fs::memfd_create("naru-birth", flags);
+        let file = Call("memfd_create").result(made, || "\"naru-birth\", MFD_CLOEXEC".into())?;
+        // Never number 0 to 2, which the child replaces.
+        let raised = rustix::io::fcntl_dupfd_cloexec(&file, 3);
+        let file = Call("fcntl").result(raised, || "F_DUPFD_CLOEXEC, 3".into())?;
+        Call("ftruncate").result(rustix::fs::ftruncate(&file, size as u64), || size.to_string())?;
+        Self::map(size, slots, Some(file))
+    }
+
+    /// Maps the one that a child has made in a file.
+    pub(super) fn of_file(file: OwnedFd) -> Result<Self> {
+        let stat = Call("fstat").result(rustix::fs::fstat(&file), || format!("{file:?}"))?;
+        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        if size < size_of::<Header>() {
+            return Err(Call("mmap").failed(Errno::INVAL, || format!("{file:?}, {size} bytes")));
         }
-        Ok(Self { address, size, slots })
+        Self::map(size, (size - size_of::<Header>()) / size_of::<Slot>(), Some(file))
+    }
+
+    /// Returns the memory file behind it.
+    pub(super) fn file(&self) -> Option<&OwnedFd> {
+        self.file.as_ref()
+    }
+
+    fn map(size: usize, slots: usize, file: Option<OwnedFd>) -> Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let (flags, fd) = match &file {
+            Some(file) => (libc::MAP_SHARED, file.as_raw_fd()),
+            None => (libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1),
+        };
+        // SAFETY: a new mapping at an address of the kernel's choice; it disturbs nothing.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, fd, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(Call("mmap").failed(last_errno(), || format!("NULL, {size}, MAP_SHARED, {fd}")));
+        }
+        Ok(Self { address, size, slots, file })
     }
 
     fn header(&self) -> &Header {

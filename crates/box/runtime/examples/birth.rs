@@ -98,6 +98,7 @@ fn once(
         lifetime: Lifetime::OfParent,
         preserved: Vec::new(),
         start: None,
+        keyring: runtime::Keyring::New,
     };
     let null = || File::options().read(true).write(true).open("/dev/null").expect("it is there").into();
     let stdio = Stdio::Streams { stdin: null(), stdout: null(), stderr: null() };

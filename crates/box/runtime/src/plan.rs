@@ -46,6 +46,17 @@ pub struct Inputs {
     pub preserved: Vec<OwnedFd>,
     /// A listening socket at which the process waits for [`crate::start`] after [`crate::Created::detach`].
     pub start: Option<OwnedFd>,
+    /// Which session keyring the process gets.
+    pub keyring: Keyring,
+}
+
+/// Which session keyring a process gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// A new one: the caller's keys are out of reach.
+    New,
+    /// The caller's.
+    Callers,
 }
 
 /// Whether a container ends with the thread that spawned it.
@@ -80,6 +91,7 @@ pub struct Plan {
     pub(crate) awaits_signals: bool,
     pub(crate) preserved: Vec<OwnedFd>,
     pub(crate) start: Option<OwnedFd>,
+    pub(crate) keyring: Keyring,
     /// What was left out because this machine cannot do it, as sentences for a log.
     pub warnings: Vec<String>,
 }
@@ -116,7 +128,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
     let none = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&none);
     refuse(linux)?;
-    let Inputs { id, rootfs, network_namespace, seccomp, lifetime, preserved, start } = inputs;
+    let Inputs { id, rootfs, network_namespace, seccomp, lifetime, preserved, start, keyring } = inputs;
     let namespaces = namespaces::plan(linux, network_namespace)?;
     let Some(process) = &spec.process else {
         return Err(Error::invalid("process", "is missing"));
@@ -162,6 +174,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         awaits_signals: spec.annotations.get(AWAITS_SIGNALS).is_some_and(|value| value == "true"),
         preserved,
         start,
+        keyring,
         warnings,
     })
 }

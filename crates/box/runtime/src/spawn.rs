@@ -11,7 +11,7 @@ pub(crate) use ids::{Caller, groups_of};
 pub(crate) use outcome::explain;
 
 use crate::error::While as _;
-use crate::plan::{Bind, Item, Lifetime, Plan, SourceLink};
+use crate::plan::{Bind, Item, Keyring, Lifetime, Plan, SourceLink};
 use crate::step::{Step, of_child, timed};
 use crate::{Error, passwd};
 use cgroup::{Cgroup, Cgroups, Mode};
@@ -320,6 +320,19 @@ pub struct Waiting {
     pub cwd: String,
 }
 
+/// Makes the socket for [`crate::Inputs::start`].
+///
+/// # Errors
+/// EADDRINUSE if the path is taken.
+pub fn listen(socket: &Path) -> Result<OwnedFd, Error> {
+    sys::socket::listen_messages_waiting(socket).to("make the socket at which the container waits")
+}
+
+/// Returns whether a container's process waits at a socket.
+pub fn waits(socket: &Path) -> bool {
+    sys::child::waits(socket).unwrap_or(false)
+}
+
 /// Starts a container whose process waits at a socket (see [`Created::detach`]); returns when it has executed its program.
 ///
 /// # Errors
@@ -382,6 +395,7 @@ fn program(
         awaits_signals,
         preserved,
         start,
+        keyring,
         ..
     } = plan;
     let user = scene.user;
@@ -396,7 +410,9 @@ fn program(
     } else {
         ops.extend(process.oom_score_adj.map(oom_score_adj));
     }
-    ops.push(Op::NewKeyring);
+    if keyring == Keyring::New {
+        ops.push(Op::NewKeyring);
+    }
     ops.extend(joins.itself.drain(..).map(|(fd, types)| Op::Join { fd, types }));
     let new_network = namespaces.new_network();
     let own_cgroup = namespaces.own_cgroup();

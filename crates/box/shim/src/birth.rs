@@ -135,6 +135,7 @@ fn try_create(
         lifetime: Lifetime::OfParent,
         preserved: Vec::new(),
         start: None,
+        keyring: runtime::Keyring::New,
     };
     let plan = runtime::plan(&spec, &create.directory, inputs)?;
     let terminal = create.spec.process.as_ref().is_some_and(|process| process.terminal);

@@ -164,6 +164,7 @@ impl Bed {
             lifetime: Lifetime::OfParent,
             preserved: Vec::new(),
             start: None,
+            keyring: crate::Keyring::New,
         };
         let plan = plan(&self.spec, &self.directory, inputs)?;
         spawn(plan, stdio, &mut |step| self.steps.push(step))

@@ -82,7 +82,8 @@ fn exec_joins_the_user_namespace() {
         .to_vec();
     process.rlimits = vec![oci::runtime::Rlimit { kind: "RLIMIT_NOFILE".into(), soft: 50, hard: 60 }];
     let (stdio, output) = captured();
-    let created = exec(&target, &process, None, stdio, &mut |_| ()).expect("it is made");
+    let created =
+        exec(&target, &process, None, stdio, crate::Options::supervised(), &mut |_| ()).expect("it is made");
     let running = created.start(&mut |_| ()).expect("it starts");
     assert_eq!(finish(&running, output).output, "0\n200000\n");
     crate::kill_all(first.cgroup.as_ref().expect("it has one")).expect("it can be removed");

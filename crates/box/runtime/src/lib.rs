@@ -18,13 +18,14 @@
 mod error;
 mod exec;
 mod hooks;
+pub mod known;
 mod passwd;
 mod plan;
 mod rootfs;
 mod spawn;
 mod step;
 
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use exec::{Options, Target, exec};
 pub use hooks::run_hooks;
 pub use plan::{Inputs, Keyring, Lifetime, Plan, parse, plan};

@@ -4,6 +4,7 @@ mod cgroups;
 mod copy_up;
 mod events;
 mod ids;
+mod net_devices;
 mod outcome;
 
 pub(crate) use ids::{Caller, groups_of};
@@ -35,6 +36,8 @@ pub(crate) const IN_CGROUP: u8 = 1;
 const OUTSIDE: u8 = 4;
 /// The hooks of the runtime's namespaces come now.
 const HOOKS: u8 = 5;
+/// The process is in its network namespace, and waits for devices.
+const NET_DEVICES: u8 = 6;
 /// Everything is done but the last privileges and execve.
 const BARRIER: u8 = 2;
 
@@ -436,6 +439,9 @@ fn program(
         ops.push(Op::Unshare(Types::CGROUP));
     }
     ops.extend(namespaces.time_offsets.map(Op::TimeOffsets));
+    if events.has_net_devices() {
+        ops.push(Op::Pause(NET_DEVICES));
+    }
     if new_network {
         ops.push(Op::LoopbackUp);
     }

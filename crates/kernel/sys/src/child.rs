@@ -16,6 +16,7 @@
 //! Not for policy: which ops, with what, in which order, is decided by the runtime.
 
 mod ahead;
+mod diagnose;
 mod execute;
 mod hook;
 mod identity;

@@ -123,6 +123,10 @@ pub(super) fn carry_on(task: &Task<'_>) -> ! {
     task.shared.executing();
     let fault = execute::execute(&place);
     task.shared.fail(ops.len(), fault);
+    // Told already: a filter may kill for the calls of the look.
+    if let Some(finding) = place.program().and_then(|path| super::diagnose::look(path, fault.errno)) {
+        task.shared.refine(&finding);
+    }
     end()
 }
 
@@ -182,6 +186,11 @@ fn now() -> i64 {
 }
 
 impl<'a> Place<'a> {
+    /// Returns the path of what is executed.
+    fn program(&self) -> Option<&'a CStr> {
+        self.task.program.exec.candidates.get(self.found).map(|candidate| candidate.path.as_c_str())
+    }
+
     /// Returns the root; an op list that has none fails with EBADF.
     pub(super) fn root(&self) -> Result<std::os::fd::BorrowedFd<'_>, Fault> {
         self.root.as_ref().map(OwnedFd::as_fd).ok_or(Errno::BADF).call("root")

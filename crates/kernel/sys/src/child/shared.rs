@@ -63,10 +63,22 @@ pub enum Reason {
     HookTimeout,
     /// What was to be mounted at /proc is not on procfs.
     NotProcfs,
+    /// execve failed: the interpreter that a script names is not there.
+    NoInterpreter,
+    /// execve failed: the interpreter's name ends with a carriage return.
+    CarriageReturn,
+    /// execve failed: the interpreter that a script names cannot be executed.
+    InterpreterDenied,
+    /// execve failed: the loader that a program names is not there.
+    NoLoader,
+    /// execve failed: the program is for another machine, whose ELF number is the note.
+    OtherMachine,
+    /// execve failed: neither a program nor a script.
+    NoFormat,
 }
 
 impl Reason {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 24] = [
         Self::Call,
         Self::NotInPath,
         Self::Relative,
@@ -85,6 +97,12 @@ impl Reason {
         Self::HookExecute,
         Self::HookTimeout,
         Self::NotProcfs,
+        Self::NoInterpreter,
+        Self::CarriageReturn,
+        Self::InterpreterDenied,
+        Self::NoLoader,
+        Self::OtherMachine,
+        Self::NoFormat,
     ];
 
     fn from_number(number: u32) -> Self {
@@ -280,6 +298,12 @@ impl Shared {
             room.store(byte, Ordering::Relaxed);
         }
         header.state.store(1, Ordering::Release);
+    }
+
+    /// Says more about a failure that was told already. For the child.
+    pub(super) fn refine(&self, finding: &super::diagnose::Finding) {
+        self.note(finding.note());
+        self.header().reason.store(finding.reason as u32, Ordering::Release);
     }
 
     pub(super) fn executing(&self) {

@@ -14,7 +14,11 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn start(command_line: &str, environment: &[(String, String)]) -> Self {
+    /// Starts a command line of a shell on a terminal of 40 rows and 100 columns.
+    ///
+    /// # Panics
+    /// When script(1) is not there.
+    pub fn start(command_line: &str, environment: &[(String, String)]) -> Self {
         let mut child = Command::new("script")
             .args(["--quiet", "--return", "--flush", "--command"])
             .arg(format!("stty rows 40 cols 100; exec {command_line}"))

@@ -21,6 +21,7 @@ mod malformed;
 mod mounts;
 mod network;
 mod networks;
+mod ocirun;
 mod on_demand;
 mod ports;
 mod registryd;

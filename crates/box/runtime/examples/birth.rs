@@ -96,6 +96,9 @@ fn once(
         network_namespace: None,
         seccomp: None,
         lifetime: Lifetime::OfParent,
+        preserved: Vec::new(),
+        start: None,
+        keyring: runtime::Keyring::New,
     };
     let null = || File::options().read(true).write(true).open("/dev/null").expect("it is there").into();
     let stdio = Stdio::Streams { stdin: null(), stdout: null(), stderr: null() };

@@ -74,13 +74,15 @@ pub enum Error {
         /// Why.
         errno: Errno,
     },
-    /// execve failed. Docker's text.
-    #[error("exec {program}: {}", lower(*.errno))]
+    /// execve failed. Docker's text, and what the file says.
+    #[error("exec {program}: {}{}", lower(*.errno), Because(.cause))]
     Execute {
         /// The program as the user named it.
         program: String,
         /// Why.
         errno: Errno,
+        /// What a look at the file says.
+        cause: Option<Cause>,
     },
     /// The working directory cannot be entered. Docker's text.
     #[error("chdir to cwd ({path:?}) set in config.json failed: {}", lower(*.errno))]
@@ -150,6 +152,77 @@ pub enum Error {
     /// The cgroup cannot be made.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
+}
+
+/// What a file says about why it cannot be executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A script whose interpreter is not there.
+    NoInterpreter(String),
+    /// A script whose first line ends as on Windows.
+    CarriageReturn(String),
+    /// A script whose interpreter cannot be executed.
+    InterpreterDenied(String),
+    /// A dynamic program whose loader is not there.
+    NoLoader(String),
+    /// A program for another machine, by its ELF number.
+    OtherMachine(u16),
+    /// Neither a program nor a script.
+    NoFormat,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoInterpreter(path) => {
+                write!(f, "its first line names the interpreter {path:?}, which is not there")
+            }
+            Self::CarriageReturn(path) => {
+                write!(
+                    f,
+                    "its first line names {path:?} with a carriage return behind it: the file has Windows line ends"
+                )
+            }
+            Self::InterpreterDenied(path) => {
+                write!(f, "its first line names the interpreter {path:?}, which cannot be executed")
+            }
+            Self::NoLoader(path) => write!(f, "it needs the dynamic loader {path:?}, which is not there"),
+            Self::OtherMachine(number) => {
+                write!(f, "it is a program for {}, not for {}", machine(*number), std::env::consts::ARCH)
+            }
+            Self::NoFormat => {
+                f.write_str("it is neither a program nor a script with a first line like #!/bin/sh")
+            }
+        }
+    }
+}
+
+/// Returns the name of an ELF machine.
+fn machine(number: u16) -> String {
+    let name = match number {
+        3 => "x86 (32 bits)",
+        8 => "mips",
+        20 | 21 => "powerpc",
+        22 => "s390x",
+        40 => "arm (32 bits)",
+        62 => "x86_64",
+        183 => "aarch64",
+        243 => "riscv",
+        258 => "loongarch",
+        other => return format!("the machine with ELF number {other}"),
+    };
+    name.into()
+}
+
+struct Because<'a>(&'a Option<Cause>);
+
+impl std::fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Returns the kernel's text as Go prints it: in lower case.
@@ -230,13 +303,6 @@ impl Fault for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Execute { errno: Errno::NOEXEC, .. } => Some(
-                "the file is for another architecture, or a script without a first line like #!/bin/sh"
-                    .into(),
-            ),
-            Self::Execute { errno: Errno::NOENT, .. } => {
-                Some("the file is there, but the interpreter that it names is not in the image".into())
-            }
             Self::Source { source, .. } if source.is(Errno::NOENT) => {
                 Some("create the path on the host, or correct it".into())
             }

@@ -1,10 +1,10 @@
 //! A further process in a running container.
 
 use crate::error::While as _;
-use crate::plan::{self, Place};
+use crate::plan::{self, Lifetime, Place};
 use crate::spawn::{
-    Caller, Created, IN_CGROUP, Names, Stdio, barrier, check_stdio, groups_of, home_entry, oom_score_adj,
-    streams, terminal, to_barrier,
+    Caller, Created, IN_CGROUP, Names, Stdio, barrier, check_stdio, groups_of, home_entry, inherit,
+    oom_score_adj, streams, terminal, to_barrier,
 };
 use crate::step::{Step, timed};
 use crate::{Error, passwd};
@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::Errno;
-use sys::child::{Child, Console, Filter, Groups, Op, Options, Program};
+use sys::child::{Child, Console, Filter, Groups, Op, Program};
 use sys::ns::Types;
 use sys::path::Root;
 use sys::process::Signal;
@@ -31,6 +31,22 @@ pub struct Target<'a> {
     pub cgroup: &'a Cgroup,
 }
 
+/// How a further process lives.
+#[derive(Debug)]
+pub struct Options {
+    /// Whether it ends with the calling thread.
+    pub lifetime: Lifetime,
+    /// Descriptors that it gets, with the numbers that they have.
+    pub preserved: Vec<OwnedFd>,
+}
+
+impl Options {
+    /// Returns those of a process that is supervised: it ends with its supervisor and gets no descriptors.
+    pub fn supervised() -> Self {
+        Self { lifetime: Lifetime::OfParent, preserved: Vec::new() }
+    }
+}
+
 /// Makes a further process in a running container, up to the barrier.
 ///
 /// It is born in the container's pid namespace and (v2) cgroup, and joins the other namespaces itself: one clone, no
@@ -43,6 +59,7 @@ pub fn exec(
     process: &oci::runtime::Process,
     seccomp: Option<Vec<u8>>,
     stdio: Stdio,
+    options: Options,
     record: &mut dyn FnMut(Step),
 ) -> Result<Created, Error> {
     let mut process = plan::process(process)?;
@@ -90,8 +107,11 @@ pub fn exec(
     let filter = seccomp.map(|program| Filter { program, ..Filter::default() });
     let (before, after) = process.ops(filter, place);
     ops.extend(before);
-    ops.push(Op::DieWithParent(Signal::KILL));
+    if options.lifetime == Lifetime::OfParent {
+        ops.push(Op::DieWithParent(Signal::KILL));
+    }
     ops.push(barrier());
+    ops.extend(inherit(options.preserved));
     ops.extend(after);
     let program = Program { ops, exec: process.exec };
 
@@ -124,7 +144,7 @@ fn clone(program: Program, target: &Target<'_>, caller: Caller) -> Result<Child,
         directory => directory,
     };
     let first = [(target.pidfd, Types::USER.union(Types::PID))];
-    let options = Options {
+    let options = sys::child::Options {
         namespaces: Types::none(),
         pid_namespace: (caller == Caller::Privileged).then_some(target.pidfd),
         cgroup: directory.as_ref().map(OwnedFd::as_fd),

@@ -18,19 +18,21 @@
 mod error;
 mod exec;
 mod hooks;
+pub mod known;
 mod passwd;
 mod plan;
 mod rootfs;
 mod spawn;
 mod step;
 
-pub use error::Error;
-pub use exec::{Target, exec};
+pub use error::{Cause, Error};
+pub use exec::{Options, Target, exec};
 pub use hooks::run_hooks;
-pub use plan::{Inputs, Lifetime, Plan, parse, plan};
+pub use plan::{Inputs, Keyring, Lifetime, Plan, parse, plan};
 pub use rootfs::Rootfs;
-pub use spawn::{Created, Running, Stdio, kill_all, spawn};
+pub use spawn::{Created, Running, Stdio, Waiting, kill_all, listen, spawn, start, waits};
 pub use step::{Step, Who};
+pub use sys::child::Labels;
 
 #[cfg(test)]
 mod tests;

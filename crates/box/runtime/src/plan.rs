@@ -17,7 +17,7 @@ pub(crate) use namespaces::Namespaces;
 pub(crate) use process::{Place, Process};
 pub(crate) use text::path_text;
 
-use crate::{Error, Rootfs};
+use crate::{Error, Rootfs, known};
 use devices::Way;
 use oci::runtime::{Linux, Resources, Spec};
 use std::collections::BTreeMap;
@@ -42,6 +42,21 @@ pub struct Inputs {
     pub seccomp: Option<Vec<u8>>,
     /// Whether the container ends with the calling thread.
     pub lifetime: Lifetime,
+    /// Descriptors that the program gets, with the numbers that they have.
+    pub preserved: Vec<OwnedFd>,
+    /// A listening socket at which the process waits for [`crate::start`] after [`crate::Created::detach`].
+    pub start: Option<OwnedFd>,
+    /// Which session keyring the process gets.
+    pub keyring: Keyring,
+}
+
+/// Which session keyring a process gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// A new one: the caller's keys are out of reach.
+    New,
+    /// The caller's.
+    Callers,
 }
 
 /// Whether a container ends with the thread that spawned it.
@@ -70,10 +85,15 @@ pub struct Plan {
     pub(crate) process: Process,
     pub(crate) seccomp: Option<seccomp::Planned>,
     pub(crate) hooks: hooks::Hooks,
+    /// Network devices that move, by their names outside and inside.
+    pub(crate) net_devices: Vec<(String, String)>,
     pub(crate) identity: Identity,
     pub(crate) lifetime: Lifetime,
     /// The program waits for signals that are blocked from its birth.
     pub(crate) awaits_signals: bool,
+    pub(crate) preserved: Vec<OwnedFd>,
+    pub(crate) start: Option<OwnedFd>,
+    pub(crate) keyring: Keyring,
     /// What was left out because this machine cannot do it, as sentences for a log.
     pub warnings: Vec<String>,
 }
@@ -110,7 +130,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
     let none = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&none);
     refuse(linux)?;
-    let Inputs { id, rootfs, network_namespace, seccomp, lifetime } = inputs;
+    let Inputs { id, rootfs, network_namespace, seccomp, lifetime, preserved, start, keyring } = inputs;
     let namespaces = namespaces::plan(linux, network_namespace)?;
     let Some(process) = &spec.process else {
         return Err(Error::invalid("process", "is missing"));
@@ -127,6 +147,7 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
     };
     let hooks = hooks::plan(spec.hooks.as_ref())?;
     needs_mount_namespace(spec, linux, &namespaces, &hooks)?;
+    let net_devices = net_devices(linux, &namespaces)?;
 
     let mut items = Vec::new();
     let mut late = Vec::new();
@@ -148,12 +169,16 @@ pub fn plan(spec: &Spec, bundle: &Path, inputs: Inputs) -> Result<Plan, Error> {
         cgroup_path: cgroup_path(linux, &id),
         identity: Identity { id, bundle: bundle.to_owned(), annotations: spec.annotations.clone() },
         hooks,
+        net_devices,
         resources: linux.resources.clone().unwrap_or_default(),
         items,
         process,
         seccomp,
         lifetime,
         awaits_signals: spec.annotations.get(AWAITS_SIGNALS).is_some_and(|value| value == "true"),
+        preserved,
+        start,
+        keyring,
         warnings,
     })
 }
@@ -166,6 +191,29 @@ fn cgroup_path(linux: &Linux, id: &str) -> Option<String> {
         (true, 0) => Some(format!("/{id}")),
         (true, _) => None,
     }
+}
+
+/// Returns the network devices that move, by their names outside and inside.
+fn net_devices(linux: &Linux, namespaces: &Namespaces) -> Result<Vec<(String, String)>, Error> {
+    let mut devices: Vec<(String, String)> = Vec::new();
+    for (name, device) in &linux.net_devices {
+        let field = format!("linux.netDevices[{name:?}]");
+        if !namespaces.has(sys::ns::Types::NETWORK) {
+            return Err(Error::invalid(field, "needs a network namespace in linux.namespaces"));
+        }
+        let inside = device.name.as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+        for (field, name) in [(field.clone(), name), (format!("{field}.name"), inside)] {
+            let wrong = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+            if name.is_empty() || name.len() > 15 || name == "." || name == ".." || name.contains(wrong) {
+                return Err(Error::invalid(field, format!("{name:?} is no name of a device")));
+            }
+        }
+        if devices.iter().any(|(_, other)| other == inside) {
+            return Err(Error::invalid(format!("{field}.name"), format!("a second device {inside:?}")));
+        }
+        devices.push((name.clone(), inside.clone()));
+    }
+    Ok(devices)
 }
 
 /// Refuses what would change the mounts of the whole host.
@@ -193,6 +241,12 @@ fn needs_mount_namespace(
         }
     }
     Ok(())
+}
+
+/// Reads mount options.
+#[cfg(test)]
+pub(crate) fn mount_options(options: &[String]) -> Result<options::Options, Error> {
+    options::parse("options", options)
 }
 
 /// Plans a further process of a container.
@@ -268,28 +322,14 @@ fn inside(linux: &Linux) -> Result<Vec<Op>, Error> {
 /// man 2 set_mempolicy; Linux `include/uapi/linux/mempolicy.h`.
 fn memory_policy(policy: &oci::runtime::MemoryPolicy) -> Result<Op, Error> {
     const FIELD: &str = "linux.memoryPolicy";
-    let mut mode = match policy.mode.as_str() {
-        "MPOL_DEFAULT" => 0,
-        "MPOL_PREFERRED" => 1,
-        "MPOL_BIND" => 2,
-        "MPOL_INTERLEAVE" => 3,
-        "MPOL_LOCAL" => 4,
-        "MPOL_PREFERRED_MANY" => 5,
-        "MPOL_WEIGHTED_INTERLEAVE" => 6,
-        other => return Err(Error::invalid(format!("{FIELD}.mode"), format!("unknown mode {other:?}"))),
+    let number = |table: &[(&str, u32)], name: &str| {
+        table.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
     };
+    let unknown = || Error::invalid(format!("{FIELD}.mode"), format!("unknown mode {:?}", policy.mode));
+    let mut mode = number(&known::MEMORY_POLICY_MODES, &policy.mode).ok_or_else(unknown)?;
     for (index, flag) in policy.flags.iter().enumerate() {
-        mode |= match flag.as_str() {
-            "MPOL_F_STATIC_NODES" => 1 << 15,
-            "MPOL_F_RELATIVE_NODES" => 1 << 14,
-            "MPOL_F_NUMA_BALANCING" => 1 << 13,
-            other => {
-                return Err(Error::invalid(
-                    format!("{FIELD}.flags[{index}]"),
-                    format!("unknown flag {other:?}"),
-                ));
-            }
-        };
+        let unknown = || Error::invalid(format!("{FIELD}.flags[{index}]"), format!("unknown flag {flag:?}"));
+        mode |= number(&known::MEMORY_POLICY_FLAGS, flag).ok_or_else(unknown)?;
     }
     let nodes = match policy.nodes.as_str() {
         "" => CpuSet::default(),
@@ -310,10 +350,8 @@ fn check_version(version: &str) -> Result<(), Error> {
 
 /// Refuses, by name, all that is not there.
 fn refuse(linux: &Linux) -> Result<(), Error> {
-    let refused =
-        [("linux.netDevices", !linux.net_devices.is_empty()), ("linux.intelRdt", linux.intel_rdt.is_some())];
-    match refused.iter().find(|(_, present)| *present) {
-        Some((field, _)) => Err(Error::not_implemented(*field, "this field")),
+    match &linux.intel_rdt {
+        Some(_) => Err(Error::not_supported("linux.intelRdt", "Intel RDT (resctrl)")),
         None => Ok(()),
     }
 }

@@ -6,7 +6,9 @@ use crate::spawn::Caller;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use sys::child::Op;
-use sys::mount::{Depth, fsconfig_create, fsconfig_string, fsmount, fsopen, open_tree};
+use sys::mount::{
+    Depth, MountAttr, SLAVE, fsconfig_create, fsconfig_string, fsmount, fsopen, mount_setattr, open_tree,
+};
 use sys::path::Root;
 
 /// Where a container's root file system comes from.
@@ -90,7 +92,13 @@ impl Rootfs {
     fn mount(&self) -> Result<OwnedFd, Error> {
         match self {
             Self::Directory(path) => {
-                open_tree(path, Depth::Recursive).to(&format!("open the root file system {}", path.display()))
+                let what = format!("open the root file system {}", path.display());
+                let tree = open_tree(path, Depth::Recursive).to(&what)?;
+                // Where the host's mount is shared, so is its copy: mounts inside would appear outside, and the root
+                // could not be left.
+                let attr = MountAttr { propagation: SLAVE, ..MountAttr::default() };
+                mount_setattr(&tree, Depth::Recursive, &attr).to(&what)?;
+                Ok(tree)
             }
             Self::Overlay { lower, upper, work } => overlay(lower, upper, work),
         }

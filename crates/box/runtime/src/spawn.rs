@@ -4,6 +4,7 @@ mod cgroups;
 mod copy_up;
 mod events;
 mod ids;
+mod net_devices;
 mod outcome;
 
 pub(crate) use ids::{Caller, groups_of};
@@ -11,7 +12,7 @@ pub(crate) use ids::{Caller, groups_of};
 pub(crate) use outcome::explain;
 
 use crate::error::While as _;
-use crate::plan::{Bind, Item, Lifetime, Plan, SourceLink};
+use crate::plan::{Bind, Item, Keyring, Lifetime, Plan, SourceLink};
 use crate::step::{Step, of_child, timed};
 use crate::{Error, passwd};
 use cgroup::{Cgroup, Cgroups, Mode};
@@ -35,6 +36,8 @@ pub(crate) const IN_CGROUP: u8 = 1;
 const OUTSIDE: u8 = 4;
 /// The hooks of the runtime's namespaces come now.
 const HOOKS: u8 = 5;
+/// The process is in its network namespace, and waits for devices.
+const NET_DEVICES: u8 = 6;
 /// Everything is done but the last privileges and execve.
 const BARRIER: u8 = 2;
 
@@ -268,6 +271,25 @@ impl Created {
         self.terminal.take()
     }
 
+    /// Returns what [`crate::start`] needs besides the socket.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            labels: self.child.labels(),
+            program: self.names.program.clone(),
+            cwd: self.names.cwd.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Lets the process wait at the socket of [`crate::Inputs::start`]; it lives on when the caller ends.
+    ///
+    /// # Errors
+    /// Internal if it ended meanwhile; nothing is left behind.
+    pub fn detach(self) -> Result<Running, Error> {
+        let Self { child, mut cgroup, terminal, .. } = self;
+        let (pid, pidfd) = child.detach().to("let the container's first process wait")?;
+        Ok(Running { pid, pidfd, cgroup: cgroup.0.take(), terminal })
+    }
+
     /// Lets the process execute its program; returns when it has.
     ///
     /// # Errors
@@ -287,6 +309,45 @@ impl Created {
             Event::Died(exit) => Err(Error::Killed(exit.signal.unwrap_or(0))),
             Event::Paused { .. } => Err(Error::invalid("process", "waits a second time")),
         }
+    }
+}
+
+/// What is needed to explain the failure of a process that waits for its start.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting {
+    /// What it still has before it.
+    pub labels: sys::child::Labels,
+    /// The program as the user named it.
+    pub program: String,
+    /// Its working directory.
+    pub cwd: String,
+}
+
+/// Makes the socket for [`crate::Inputs::start`].
+///
+/// # Errors
+/// EADDRINUSE if the path is taken.
+pub fn listen(socket: &Path) -> Result<OwnedFd, Error> {
+    sys::socket::listen_messages_waiting(socket).to("make the socket at which the container waits")
+}
+
+/// Returns whether a container's process waits at a socket.
+pub fn waits(socket: &Path) -> bool {
+    sys::child::waits(socket).unwrap_or(false)
+}
+
+/// Starts a container whose process waits at a socket (see [`Created::detach`]); returns when it has executed its program.
+///
+/// # Errors
+/// As [`Created::start`]. The process has ended then; its cgroup is the caller's to remove.
+pub fn start(socket: &Path, waiting: &Waiting) -> Result<(), Error> {
+    let cwd = CString::new(waiting.cwd.as_str()).unwrap_or_default(); // It came from a text without NUL.
+    let names = Names { program: waiting.program.clone(), cwd };
+    match sys::child::release(socket, &waiting.labels).to("reach the container's first process")? {
+        Event::Executed => Ok(()),
+        Event::Failed(failure) => Err(explain(failure, &names)),
+        Event::Died(exit) => Err(Error::Killed(exit.signal.unwrap_or(0))),
+        Event::Paused { .. } => Err(Error::invalid("process", "waits a second time")),
     }
 }
 
@@ -335,6 +396,9 @@ fn program(
         hooks,
         lifetime,
         awaits_signals,
+        preserved,
+        start,
+        keyring,
         ..
     } = plan;
     let user = scene.user;
@@ -349,7 +413,9 @@ fn program(
     } else {
         ops.extend(process.oom_score_adj.map(oom_score_adj));
     }
-    ops.push(Op::NewKeyring);
+    if keyring == Keyring::New {
+        ops.push(Op::NewKeyring);
+    }
     ops.extend(joins.itself.drain(..).map(|(fd, types)| Op::Join { fd, types }));
     let new_network = namespaces.new_network();
     let own_cgroup = namespaces.own_cgroup();
@@ -373,6 +439,9 @@ fn program(
         ops.push(Op::Unshare(Types::CGROUP));
     }
     ops.extend(namespaces.time_offsets.map(Op::TimeOffsets));
+    if events.has_net_devices() {
+        ops.push(Op::Pause(NET_DEVICES));
+    }
     if new_network {
         ops.push(Op::LoopbackUp);
     }
@@ -437,9 +506,11 @@ fn program(
     }
     ops.extend(awaits_signals.then_some(Op::BlockSignals));
     ops.push(Op::Pause(BARRIER));
+    ops.extend(start.map(Op::Await));
     for hook in hooks.start_container {
         ops.push(child_hook(hook, events.waiting()?));
     }
+    ops.extend(inherit(preserved));
     ops.extend(after);
     let mut exec = process.exec;
     exec.env.extend(exec_env);
@@ -477,6 +548,10 @@ fn inherited(shared: Option<Shared>, new: NewMount) -> Op {
         attributes: vec![(Depth::Recursive, attr)],
         target: new.target,
     })
+}
+
+pub(crate) fn inherit(preserved: Vec<OwnedFd>) -> Option<Op> {
+    (!preserved.is_empty()).then_some(Op::Inherit(preserved))
 }
 
 /// Returns what a process does at the barrier, for further processes.

@@ -2,12 +2,15 @@
 
 mod fixture;
 
+mod attacks;
 mod confinement;
 mod execs;
 mod failures;
+mod fields;
 mod filters;
 mod hooks;
 mod hostile;
 mod mounting;
+mod programs;
 mod streams;
 mod users;

@@ -127,8 +127,16 @@ fn try_create(
     let output = Output::open(&create.log)?;
     control.listen(&create.run_directory)?;
     let rootfs = rootfs(&create.rootfs);
-    let inputs =
-        Inputs { id: create.id.clone(), rootfs, network_namespace, seccomp, lifetime: Lifetime::OfParent };
+    let inputs = Inputs {
+        id: create.id.clone(),
+        rootfs,
+        network_namespace,
+        seccomp,
+        lifetime: Lifetime::OfParent,
+        preserved: Vec::new(),
+        start: None,
+        keyring: runtime::Keyring::New,
+    };
     let plan = runtime::plan(&spec, &create.directory, inputs)?;
     let terminal = create.spec.process.as_ref().is_some_and(|process| process.terminal);
     let (stdio, ends) = stdio(terminal, create.open_stdin)?;
@@ -200,7 +208,14 @@ fn try_exec(
     let (stdio, ends) = stdio(request.process.terminal, request.open_stdin)?;
     let Some(cgroup) = &running.cgroup else { return Err(Error::NotRunning) };
     let target = Target { pid: running.pid, pidfd: running.pidfd.as_fd(), cgroup };
-    let mut created = runtime::exec(&target, &request.process, seccomp, stdio, &mut |_| {})?;
+    let mut created = runtime::exec(
+        &target,
+        &request.process,
+        seccomp,
+        stdio,
+        runtime::Options::supervised(),
+        &mut |_| {},
+    )?;
     let streams = streams(ends, created.take_terminal(), request.open_stdin)?;
     let Running { pid, pidfd, .. } = created.start(&mut |_| {})?;
     Ok(Task::new(epoll, key, (pid, pidfd), streams, true)?)

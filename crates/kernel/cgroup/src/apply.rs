@@ -32,6 +32,15 @@ pub(crate) fn missing(option: &'static str, controller: &str) -> Error {
     Error::NotSupported { option, needs: format!("the {controller} cgroup controller") }
 }
 
+/// Checks the size of huge pages, which becomes a part of a file's name.
+pub(crate) fn page_size(text: &str) -> Result<&str, Error> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    match text.get(digits..) {
+        Some("KB" | "MB" | "GB") if digits > 0 => Ok(text),
+        _ => Err(Error::Value { option: HUGE_PAGES, text: format!("{text:?} is no size like 2MB") }),
+    }
+}
+
 /// Converts device rules.
 pub(crate) fn device_rules(rules: &[oci::runtime::DeviceRule]) -> Result<Vec<DeviceRule>, Error> {
     const OPTION: &str = "linux.resources.devices (--device-cgroup-rule)";

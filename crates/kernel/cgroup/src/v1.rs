@@ -25,7 +25,7 @@ impl Cgroup {
             self.block(block)?;
         }
         for page in &resources.hugepage_limits {
-            let name = format!("hugetlb.{}.limit_in_bytes", page.page_size);
+            let name = format!("hugetlb.{}.limit_in_bytes", apply::page_size(&page.page_size)?);
             file::write(&self.file(apply::HUGE_PAGES, "hugetlb", &name)?, &page.limit.to_string())?;
         }
         if let Some(network) = &resources.network {
@@ -157,16 +157,19 @@ impl Cgroup {
     }
 
     fn block(&self, block: &BlockIo) -> Result<(), Error> {
-        if block.leaf_weight.is_some_and(|weight| weight != 0) {
-            return Err(Error::NotImplemented(apply::LEAF_WEIGHT));
+        if let Some(weight) = block.leaf_weight.filter(|weight| *weight != 0) {
+            // CFQ's, and gone with it (Linux 5.0).
+            let path = self.optional_file(apply::LEAF_WEIGHT, "blkio", "blkio.leaf_weight")?;
+            set(&path, &weight.to_string(), apply::LEAF_WEIGHT)?;
         }
         if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
             let path = self.weight_file(apply::WEIGHT, "weight")?;
             set(&path, &weight.to_string(), apply::WEIGHT)?;
         }
         for device in &block.weight_device {
-            if device.leaf_weight.is_some_and(|weight| weight != 0) {
-                return Err(Error::NotImplemented(apply::LEAF_WEIGHT));
+            if let Some(weight) = device.leaf_weight.filter(|weight| *weight != 0) {
+                let path = self.optional_file(apply::LEAF_WEIGHT, "blkio", "blkio.leaf_weight_device")?;
+                set(&path, &format!("{}:{} {weight}", device.major, device.minor), apply::LEAF_WEIGHT)?;
             }
             let Some(weight) = device.weight else { continue };
             let path = self.weight_file(apply::WEIGHT_DEVICE, "weight_device")?;

@@ -23,7 +23,7 @@ impl Cgroup {
             set_block(directory, block)?;
         }
         for page in &resources.hugepage_limits {
-            let name = format!("hugetlb.{}.max", page.page_size);
+            let name = format!("hugetlb.{}.max", apply::page_size(&page.page_size)?);
             set(&existing(directory, apply::HUGE_PAGES, &name)?, &page.limit.to_string(), apply::HUGE_PAGES)?;
         }
         if let Some(network) = &resources.network {
@@ -146,7 +146,7 @@ fn set_swap(directory: &Path, swap: i64, limit: Option<i64>) -> Result<(), Error
 
 fn set_block(directory: &Path, block: &BlockIo) -> Result<(), Error> {
     if block.leaf_weight.is_some_and(|weight| weight != 0) {
-        return Err(Error::NotImplemented(apply::LEAF_WEIGHT));
+        return only_v1(apply::LEAF_WEIGHT);
     }
     if let Some(weight) = block.weight.filter(|weight| *weight != 0) {
         let bfq = directory.join("io.bfq.weight");
@@ -159,7 +159,7 @@ fn set_block(directory: &Path, block: &BlockIo) -> Result<(), Error> {
     }
     for device in &block.weight_device {
         if device.leaf_weight.is_some_and(|weight| weight != 0) {
-            return Err(Error::NotImplemented(apply::LEAF_WEIGHT));
+            return only_v1(apply::LEAF_WEIGHT);
         }
         let Some(weight) = device.weight else { continue };
         let path = existing(directory, apply::WEIGHT_DEVICE, "io.bfq.weight")?;

@@ -19,6 +19,7 @@ mod socket;
 pub mod address;
 pub mod link;
 pub mod route;
+pub mod transfer;
 
 pub mod nft;
 

@@ -16,16 +16,19 @@
 //! Not for policy: which ops, with what, in which order, is decided by the runtime.
 
 mod ahead;
+mod diagnose;
 mod execute;
 mod hook;
 mod identity;
 mod label;
 mod mounts;
+mod release;
 mod run;
 mod shared;
 mod spawn;
 mod terminal;
 
+pub use release::{Labels, release, waits};
 pub use shared::{Reason, Record};
 pub use spawn::{Child, Event, Failure, Options, spawn};
 
@@ -81,6 +84,11 @@ pub enum Search {
 pub enum Op {
     /// Tells the parent that this point is reached, and waits for [`Child::resume`]. A terminal's master goes along.
     Pause(u8),
+
+    /// Waits on a listening socket for [`release`], with no parent needed any more; what follows is told to who calls it.
+    Await(OwnedFd),
+    /// Keeps descriptors open in the program, with the numbers that they have.
+    Inherit(Vec<OwnedFd>),
 
     /// Moves into a namespace, or into those of a process (a pidfd).
     Join {

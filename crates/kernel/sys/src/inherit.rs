@@ -1,4 +1,4 @@
-//! Sockets that systemd opened for this process.
+//! Descriptors that this process was started with: sockets of systemd, and those that a caller hands through.
 
 use std::io::{Error, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -33,6 +33,25 @@ pub fn listen_fds() -> Result<Vec<OwnedFd>, Error> {
     }
     let count = variable("LISTEN_FDS")?.unwrap_or(0);
     (FIRST..FIRST.saturating_add(count)).map(take).collect()
+}
+
+/// Takes the descriptors from 3 on that the caller wants to hand through to a program, with CLOEXEC set.
+///
+/// Call it once, before anything else opens descriptors: each descriptor is owned by the returned values afterwards.
+///
+/// # Errors
+/// One of them is not open.
+pub fn preserved(count: u32) -> Result<Vec<OwnedFd>, Error> {
+    let last = i32::try_from(count).ok().and_then(|count| FIRST.checked_add(count));
+    let last = last.ok_or_else(|| Error::new(ErrorKind::InvalidInput, format!("{count} is too many")))?;
+    // All are looked at first: nothing may be owned, and closed again, of a list that has a hole.
+    for fd in FIRST..last {
+        // SAFETY: F_GETFD only reads a flag of a descriptor that may or may not be open.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1 {
+            return Err(Error::new(ErrorKind::InvalidInput, format!("descriptor {fd} is not open")));
+        }
+    }
+    (FIRST..last).map(take).collect()
 }
 
 fn take(fd: i32) -> Result<OwnedFd, Error> {

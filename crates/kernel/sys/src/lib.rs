@@ -30,5 +30,7 @@ pub mod inherit;
 pub mod itself;
 pub mod memfd;
 pub mod probe;
+pub mod protect;
+pub mod signals;
 
 pub use error::{Call, Errno, Error, Result, describe, errno_name};

@@ -45,11 +45,22 @@ fn pair(kind: SocketType, name: &str) -> Result<(OwnedFd, OwnedFd)> {
 /// # Errors
 /// EADDRINUSE if `path` exists.
 pub fn listen_messages(path: &Path) -> Result<OwnedFd> {
+    listen(path, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+/// As [`listen_messages`], but accepting waits.
+///
+/// # Errors
+/// EADDRINUSE if `path` exists.
+pub fn listen_messages_waiting(path: &Path) -> Result<OwnedFd> {
+    listen(path, SocketFlags::CLOEXEC)
+}
+
+fn listen(path: &Path, flags: SocketFlags) -> Result<OwnedFd> {
     let (address, _directory) = address(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = Call("socket")
         .result(net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None), || {
-            "AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC|SOCK_NONBLOCK, 0".into()
+            format!("AF_UNIX, SOCK_SEQPACKET, {flags:?}")
         })?;
     Call("bind").result(net::bind(&socket, &address), || format!("{socket:?}, {path:?}"))?;
     Call("listen").result(net::listen(&socket, 16), || format!("{socket:?}, 16"))?;
@@ -65,6 +76,20 @@ pub fn connect_messages(path: &Path) -> Result<OwnedFd> {
     let socket = Call("socket").result(
         net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None),
         || "AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0".into(),
+    )?;
+    Call("connect").retry(|| net::connect(&socket, &address), || format!("{socket:?}, {path:?}"))?;
+    Ok(socket)
+}
+
+/// Connects to who listens for bytes at `path`; the socket blocks.
+///
+/// # Errors
+/// ENOENT if there is no such socket; ECONNREFUSED if nobody listens any more.
+pub fn connect_stream(path: &Path) -> Result<OwnedFd> {
+    let (address, _directory) = address(path)?;
+    let socket = Call("socket").result(
+        net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None),
+        || "AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0".into(),
     )?;
     Call("connect").retry(|| net::connect(&socket, &address), || format!("{socket:?}, {path:?}"))?;
     Ok(socket)

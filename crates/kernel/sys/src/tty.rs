@@ -51,6 +51,41 @@ pub fn set_size(terminal: impl AsFd, size: Size) -> Result<()> {
     })
 }
 
+/// Returns a terminal's size; none if the descriptor is no terminal.
+pub fn size(terminal: impl AsFd) -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(Size { rows: size.ws_row, columns: size.ws_col })
+}
+
+/// A terminal in raw mode; dropping it sets back how it was.
+#[derive(Debug)]
+pub struct Raw {
+    terminal: OwnedFd,
+    before: rustix::termios::Termios,
+}
+
+impl Raw {
+    /// Sets a terminal to raw mode; none if the descriptor is no terminal.
+    ///
+    /// # Errors
+    /// EIO if it is another session's.
+    pub fn enter(terminal: OwnedFd) -> Result<Option<Self>> {
+        let Ok(before) = rustix::termios::tcgetattr(&terminal) else { return Ok(None) };
+        let mut raw = before.clone();
+        raw.make_raw();
+        let done = rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Now, &raw);
+        Call("ioctl").result(done, || format!("{terminal:?}, TCSETS"))?;
+        Ok(Some(Self { terminal, before }))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let how = rustix::termios::OptionalActions::Now;
+        let _ = rustix::termios::tcsetattr(&self.terminal, how, &self.before); // The terminal may be gone.
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

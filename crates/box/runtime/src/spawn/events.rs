@@ -1,7 +1,8 @@
 //! What the parent does while the child waits.
 
 use super::ids::User;
-use super::{HOOKS, OUTSIDE};
+use super::net_devices::hand_over;
+use super::{HOOKS, NET_DEVICES, OUTSIDE};
 use crate::Error;
 use crate::error::While as _;
 use crate::hooks::{run, state_text};
@@ -27,6 +28,7 @@ pub(super) struct Events {
     creating: Option<OwnedFd>,
     waiting: Option<OwnedFd>,
     agent: Option<Agent>,
+    net_devices: Vec<(String, String)>,
 }
 
 /// What is set from outside a user namespace.
@@ -52,8 +54,13 @@ impl Events {
             hooks: plan.hooks.runtime.clone(),
             creating: unless(plan.hooks.create_container.is_empty())?,
             waiting: unless(plan.hooks.start_container.is_empty())?,
+            net_devices: plan.net_devices.clone(),
             agent: plan.seccomp.as_ref().and_then(|planned| planned.agent.clone()),
         })
+    }
+
+    pub(super) fn has_net_devices(&self) -> bool {
+        !self.net_devices.is_empty()
     }
 
     /// Returns a descriptor of the state that hooks get while the container is created.
@@ -70,6 +77,7 @@ impl Events {
     pub(super) fn at(&mut self, reason: u8, pid: i32, given: Option<OwnedFd>) -> Result<(), Error> {
         match reason {
             OUTSIDE => self.outside.as_ref().map_or(Ok(()), |outside| outside.set(pid)),
+            NET_DEVICES => hand_over(&self.net_devices, pid),
             HOOKS => self.run_hooks(pid),
             LISTENER => self.tell_agent(pid, given),
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Why a child gave up, in words for the user.
 
 use super::Names;
-use crate::Error;
+use crate::error::{Cause, Error};
 use sys::Errno;
 use sys::child::{Failure, Reason};
 
@@ -14,13 +14,20 @@ pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
     let Failure { reason, step, args, source } = failure;
     let program = names.program.clone();
     let errno = source.errno;
-    let refused = |reason| Error::Unsafe { step: step.to_owned(), args: args.clone(), reason };
+    let execute = |cause| Error::Execute { program: program.clone(), errno, cause: Some(cause) };
+    let refused = |reason| Error::Unsafe { step: step.clone(), args: args.clone(), reason };
     match reason {
         Reason::NotInPath => Error::NotInPath(program),
         Reason::Relative => Error::Relative(program),
         Reason::Stat => Error::Stat { program, errno },
         Reason::IsDirectory | Reason::Denied => Error::NotExecutable { program, errno },
-        Reason::Execute => Error::Execute { program, errno },
+        Reason::Execute => Error::Execute { program, errno, cause: None },
+        Reason::NoInterpreter => execute(Cause::NoInterpreter(source.args)),
+        Reason::CarriageReturn => execute(Cause::CarriageReturn(source.args)),
+        Reason::InterpreterDenied => execute(Cause::InterpreterDenied(source.args)),
+        Reason::NoLoader => execute(Cause::NoLoader(source.args)),
+        Reason::OtherMachine => execute(Cause::OtherMachine(source.args.parse().unwrap_or(0))),
+        Reason::NoFormat => execute(Cause::NoFormat),
         Reason::WorkingDirectory => {
             Error::WorkingDirectory { path: names.cwd.to_string_lossy().into_owned(), errno }
         }
@@ -34,6 +41,6 @@ pub(crate) fn explain(failure: Failure, names: &Names) -> Error {
         Reason::HookExecute => hook(args, sys::describe(errno)),
         Reason::HookTimeout => hook(args, "took longer than its timeout".into()),
         Reason::Call if errno == Errno::NOTDIR && step == "bind mount" => Error::MountType { target: args },
-        Reason::Call | Reason::Orphaned => Error::Init { step: step.to_owned(), args, source },
+        Reason::Call | Reason::Orphaned => Error::Init { step, args, source },
     }
 }

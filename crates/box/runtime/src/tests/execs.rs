@@ -20,7 +20,7 @@ fn run(running: &Running, process: &Process) -> Result<super::fixture::Outcome, 
         cgroup: running.cgroup.as_ref().expect("it has one"),
     };
     let (stdio, output) = captured();
-    let created = exec(&target, process, None, stdio, &mut |_| ())?;
+    let created = exec(&target, process, None, stdio, crate::Options::supervised(), &mut |_| ())?;
     Ok(finish(&created.start(&mut |_| ())?, output))
 }
 
@@ -76,7 +76,10 @@ fn exec_fails_with_dockers_texts_and_harms_nothing() {
         cgroup: first.cgroup.as_ref().expect("it has one"),
     };
     let (stdio, _output) = captured();
-    assert!(exec(&target, &process(&bed, &["true"]), None, stdio, &mut |_| ()).is_err());
+    assert!(
+        exec(&target, &process(&bed, &["true"]), None, stdio, crate::Options::supervised(), &mut |_| ())
+            .is_err()
+    );
 }
 
 #[test]
@@ -91,7 +94,8 @@ fn exec_with_a_terminal_gets_one_of_the_container() {
         pidfd: first.pidfd.as_fd(),
         cgroup: first.cgroup.as_ref().expect("it has one"),
     };
-    let created = exec(&target, &process, None, Stdio::Terminal, &mut |_| ()).expect("it is made");
+    let created = exec(&target, &process, None, Stdio::Terminal, crate::Options::supervised(), &mut |_| ())
+        .expect("it is made");
     let running = created.start(&mut |_| ()).expect("it starts");
     let master = running.terminal.as_ref().expect("it has one");
     assert_eq!(super::streams::read_terminal(master), "/dev/pts/0\r\n33 44\r\n");
@@ -109,8 +113,15 @@ fn dropped_exec_is_killed_and_reaped() {
         cgroup: first.cgroup.as_ref().expect("it has one"),
     };
     let (stdio, _output) = captured();
-    let created =
-        exec(&target, &process(&bed, &["sleep", "5"]), None, stdio, &mut |_| ()).expect("it is made");
+    let created = exec(
+        &target,
+        &process(&bed, &["sleep", "5"]),
+        None,
+        stdio,
+        crate::Options::supervised(),
+        &mut |_| (),
+    )
+    .expect("it is made");
     let pid = created.pid();
     drop(created);
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());

@@ -26,7 +26,7 @@ fn programs_that_cannot_be_executed_fail_with_dockers_texts() {
             Kind::CommandNotFound,
         ),
     ];
-    cases.push((vec!["/etc/format"], "exec /etc/format: exec format error", Kind::CommandNotExecutable));
+    cases.push((vec!["/etc/format"], "exec /etc/format: exec format error: it is neither a program nor a script with a first line like #!/bin/sh", Kind::CommandNotExecutable));
     for (args, want, kind) in cases {
         let mut bed = Bed::new("");
         let path = bed.lower().join("etc/format");
@@ -103,5 +103,6 @@ fn container_ends_with_the_thread_that_made_it() {
 fn what_is_not_implemented_is_refused_by_name() {
     let mut bed = Bed::new("");
     bed.linux().intel_rdt = Some(oci::runtime::IntelRdt::default());
-    assert_eq!(bed.failure(), ("linux.intelRdt: this field is not implemented".into(), Kind::Unimplemented));
+    let want = "linux.intelRdt: this machine does not have Intel RDT (resctrl)";
+    assert_eq!(bed.failure(), (want.into(), Kind::Unimplemented));
 }

@@ -92,6 +92,10 @@ impl Bed {
             "mountpoint",
             "ln",
             "env",
+            "uname",
+            "ionice",
+            "tr",
+            "umask",
         ] {
             symlink("busybox", lower.join("bin").join(applet)).expect("link");
         }
@@ -123,6 +127,11 @@ impl Bed {
     pub(super) fn cgroup(&self) -> Cgroup {
         let path = &self.spec.linux.as_ref().expect("it has one").cgroups_path;
         Cgroup::open(&Cgroups::detect().expect("cgroups"), path).expect("a fine path")
+    }
+
+    /// Returns the cgroup that the container gets if the specification names none.
+    pub(super) fn default_cgroup(&self) -> Cgroup {
+        Cgroup::open(&Cgroups::detect().expect("cgroups"), &self.name()).expect("a fine path")
     }
 
     /// Adds a bind mount.
@@ -162,6 +171,9 @@ impl Bed {
             network_namespace: None,
             seccomp: self.seccomp.clone(),
             lifetime: Lifetime::OfParent,
+            preserved: Vec::new(),
+            start: None,
+            keyring: crate::Keyring::New,
         };
         let plan = plan(&self.spec, &self.directory, inputs)?;
         spawn(plan, stdio, &mut |step| self.steps.push(step))

@@ -41,13 +41,13 @@ fn give(path: &Path, id: u32) {
 fn new_user_namespace_has_its_mappings_and_everything_works_inside() {
     let script = "cat /proc/self/uid_map /proc/self/gid_map | while read a b c; do echo $a $b $c; done
         id; stat -c %u:%g /bin/busybox; stat -c %t:%T /dev/null; echo x >/dev/null && hostname
-        touch /data/f; grep -c . /proc/self/mountinfo >/dev/null; ls /sys/class/net; ulimit -n; cat /proc/sys/net/ipv4/ip_forward";
+        touch /data/f; grep -c . /proc/self/mountinfo >/dev/null; ls -d /sys/class/net/lo; ulimit -n; cat /proc/sys/net/ipv4/ip_forward";
     let mut bed = bed(script);
     bed.process().rlimits = vec![oci::runtime::Rlimit { kind: "RLIMIT_NOFILE".into(), soft: 77, hard: 99 }];
     bed.process().oom_score_adj = Some(321);
     bed.linux().sysctl.insert("net.ipv4.ip_forward".into(), "1".into());
     let want = "0 200000 1000\n1000 300000 64000\n0 200000 1000\n1000 300000 64000\n\
-                uid=0(root) gid=0 groups=0\n0:0\n1:3\nbox\nlo\n77\n1\n";
+                uid=0(root) gid=0 groups=0\n0:0\n1:3\nbox\n/sys/class/net/lo\n77\n1\n";
     assert_eq!(bed.output(), want);
     let made = fs::metadata(bed.directory.join("upper/data/f")).expect("it was made");
     assert_eq!((made.uid(), made.gid()), (200_000, 200_000));
@@ -82,7 +82,8 @@ fn exec_joins_the_user_namespace() {
         .to_vec();
     process.rlimits = vec![oci::runtime::Rlimit { kind: "RLIMIT_NOFILE".into(), soft: 50, hard: 60 }];
     let (stdio, output) = captured();
-    let created = exec(&target, &process, None, stdio, &mut |_| ()).expect("it is made");
+    let created =
+        exec(&target, &process, None, stdio, crate::Options::supervised(), &mut |_| ()).expect("it is made");
     let running = created.start(&mut |_| ()).expect("it starts");
     assert_eq!(finish(&running, output).output, "0\n200000\n");
     crate::kill_all(first.cgroup.as_ref().expect("it has one")).expect("it can be removed");
@@ -191,8 +192,8 @@ fn caller_without_privileges_gets_a_container_of_its_own() {
         Ok("own") => {
             let mut bed = rootless(&[range(0, 65534, 1)]);
             bed.process().args[2] =
-                "id -u; cat /proc/self/setgroups; stat -c %u /bin/busybox; echo $(readlink /proc/self/ns/cgroup | wc -l); ls /sys/class/net".into();
-            assert_eq!(bed.output(), "0\ndeny\n0\n1\nlo\n");
+                "id -u; cat /proc/self/setgroups; stat -c %u /bin/busybox; echo $(readlink /proc/self/ns/cgroup | wc -l); ls -d /sys/class/net/lo".into();
+            assert_eq!(bed.output(), "0\ndeny\n0\n1\n/sys/class/net/lo\n");
             bed.process().user.additional_gids = vec![5];
             let (text, _) = bed.failure();
             assert!(text.starts_with("process.user.additionalGids: cannot be set"), "{text}");

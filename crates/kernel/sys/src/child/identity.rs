@@ -225,6 +225,9 @@ fn inside() -> Done {
     // SAFETY: getcwd writes at most the given number of bytes into the live local.
     let returned = unsafe { libc::syscall(libc::SYS_getcwd, room.as_mut_ptr(), room.len()) };
     let unreachable = |errno| Fault { reason: Reason::Unreachable, call: "getcwd", errno };
-    raw::check(returned).map_err(unreachable)?;
+    match raw::check(returned) {
+        Err(Errno::NOSYS) => return Err(Errno::NOSYS).call("getcwd"), // Then nothing is known about it.
+        other => other.map_err(unreachable)?,
+    };
     if room[0] == b'/' { Ok(()) } else { Err(unreachable(Errno::NOENT)) }
 }

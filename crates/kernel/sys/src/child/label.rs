@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 /// The calls that can fail in a child, for their names have to be told from bytes.
 pub(super) const CALLS: &[&str] = &[
+    "accept4",
     "capset",
     "chroot",
     "clone3",
@@ -61,10 +62,15 @@ pub(super) const CALLS: &[&str] = &[
     "write",
 ];
 
+/// The name of [`Op::Await`].
+pub(super) const AWAIT: &str = "wait for the start";
+
 /// Returns an op's name and arguments.
 pub(super) fn label(op: &Op) -> (&'static str, String) {
     match op {
         Op::Pause(_) => ("wait for the supervisor", String::new()),
+        Op::Await(_) => (AWAIT, String::new()),
+        Op::Inherit(fds) => ("keep descriptors", fds.len().to_string()),
         Op::Join { types, .. } => ("join namespaces", types.to_string()),
         Op::Unshare(types) => ("unshare", types.to_string()),
         Op::BecomeRoot { uid, gid, .. } => ("become root of the user namespace", format!("{uid}:{gid}")),

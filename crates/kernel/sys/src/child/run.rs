@@ -5,7 +5,7 @@
 
 use super::shared::{Fault, Named as _, Reason, Shared};
 use super::spawn::{await_parent, close_all_but, tell_parent};
-use super::{Op, Program, execute, identity, mounts, terminal};
+use super::{Op, Program, execute, identity, mounts, release, terminal};
 use crate::process::pointers;
 use crate::raw;
 use rustix::fs::{Mode, OFlags};
@@ -123,6 +123,10 @@ pub(super) fn carry_on(task: &Task<'_>) -> ! {
     task.shared.executing();
     let fault = execute::execute(&place);
     task.shared.fail(ops.len(), fault);
+    // Told already: a filter may kill for the calls of the look.
+    if let Some(finding) = place.program().and_then(|path| super::diagnose::look(path, fault.errno)) {
+        task.shared.refine(&finding);
+    }
     end()
 }
 
@@ -182,6 +186,11 @@ fn now() -> i64 {
 }
 
 impl<'a> Place<'a> {
+    /// Returns the path of what is executed.
+    fn program(&self) -> Option<&'a CStr> {
+        self.task.program.exec.candidates.get(self.found).map(|candidate| candidate.path.as_c_str())
+    }
+
     /// Returns the root; an op list that has none fails with EBADF.
     pub(super) fn root(&self) -> Result<std::os::fd::BorrowedFd<'_>, Fault> {
         self.root.as_ref().map(OwnedFd::as_fd).ok_or(Errno::BADF).call("root")
@@ -190,6 +199,8 @@ impl<'a> Place<'a> {
     fn carry_out(&mut self, op: &'a Op) -> Done {
         match op {
             Op::Pause(reason) => self.pause(*reason),
+            Op::Await(listener) => release::await_release(listener, self.task.shared),
+            Op::Inherit(fds) => fds.iter().try_for_each(terminal::keep),
             Op::Join { fd, types } => raw::setns(fd.as_fd(), types.0 as i32).call("setns"),
             Op::BecomeRoot { uid, gid, groups } => identity::become_root(*uid, *gid, *groups),
             Op::RefuseInspection => raw::prctl(libc::PR_SET_DUMPABLE, 0, 0).call("prctl").map(drop),

@@ -6,7 +6,8 @@
 //! The child writes, the parent reads. Numbers are atomic because both may look at the same time.
 
 use crate::error::last_errno;
-use crate::{Call, Result};
+use crate::{Call, Errno, Result};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// What the child has recorded about one op.
@@ -62,10 +63,22 @@ pub enum Reason {
     HookTimeout,
     /// What was to be mounted at /proc is not on procfs.
     NotProcfs,
+    /// execve failed: the interpreter that a script names is not there.
+    NoInterpreter,
+    /// execve failed: the interpreter's name ends with a carriage return.
+    CarriageReturn,
+    /// execve failed: the interpreter that a script names cannot be executed.
+    InterpreterDenied,
+    /// execve failed: the loader that a program names is not there.
+    NoLoader,
+    /// execve failed: the program is for another machine, whose ELF number is the note.
+    OtherMachine,
+    /// execve failed: neither a program nor a script.
+    NoFormat,
 }
 
 impl Reason {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 24] = [
         Self::Call,
         Self::NotInPath,
         Self::Relative,
@@ -84,6 +97,12 @@ impl Reason {
         Self::HookExecute,
         Self::HookTimeout,
         Self::NotProcfs,
+        Self::NoInterpreter,
+        Self::CarriageReturn,
+        Self::InterpreterDenied,
+        Self::NoLoader,
+        Self::OtherMachine,
+        Self::NoFormat,
     ];
 
     fn from_number(number: u32) -> Self {
@@ -149,6 +168,8 @@ pub(super) struct Shared {
     address: *mut libc::c_void,
     size: usize,
     slots: usize,
+    /// The memory file behind it, if others are to map it too.
+    file: Option<OwnedFd>,
 }
 
 // SAFETY: the mapping belongs to this value alone, lives as long as it, and all access goes through atomics.
@@ -158,17 +179,49 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(super) fn new(slots: usize) -> Result<Self> {
+        Self::map(size_of::<Header>() + slots * size_of::<Slot>(), slots, None)
+    }
+
+    /// Makes one in a memory file, so that a process that comes later can map it.
+    pub(super) fn in_file(slots: usize) -> Result<Self> {
         let size = size_of::<Header>() + slots * size_of::<Slot>();
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice; it disturbs nothing.
-        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, -1, 0) };
-        if address == libc::MAP_FAILED {
-            return Err(
-                Call("mmap").failed(last_errno(), || format!("NULL, {size}, MAP_SHARED|MAP_ANONYMOUS"))
-            );
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let made = rustix::fs::memfd_create("naru-birth", flags);
+        let file = Call("memfd_create").result(made, || "\"naru-birth\", MFD_CLOEXEC".into())?;
+        // Never number 0 to 2, which the child replaces.
+        let raised = rustix::io::fcntl_dupfd_cloexec(&file, 3);
+        let file = Call("fcntl").result(raised, || "F_DUPFD_CLOEXEC, 3".into())?;
+        Call("ftruncate").result(rustix::fs::ftruncate(&file, size as u64), || size.to_string())?;
+        Self::map(size, slots, Some(file))
+    }
+
+    /// Maps the one that a child has made in a file.
+    pub(super) fn of_file(file: OwnedFd) -> Result<Self> {
+        let stat = Call("fstat").result(rustix::fs::fstat(&file), || format!("{file:?}"))?;
+        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        if size < size_of::<Header>() {
+            return Err(Call("mmap").failed(Errno::INVAL, || format!("{file:?}, {size} bytes")));
         }
-        Ok(Self { address, size, slots })
+        Self::map(size, (size - size_of::<Header>()) / size_of::<Slot>(), Some(file))
+    }
+
+    /// Returns the memory file behind it.
+    pub(super) fn file(&self) -> Option<&OwnedFd> {
+        self.file.as_ref()
+    }
+
+    fn map(size: usize, slots: usize, file: Option<OwnedFd>) -> Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let (flags, fd) = match &file {
+            Some(file) => (libc::MAP_SHARED, file.as_raw_fd()),
+            None => (libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1),
+        };
+        // SAFETY: a new mapping at an address of the kernel's choice; it disturbs nothing.
+        let address = unsafe { libc::mmap(std::ptr::null_mut(), size, access, flags, fd, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(Call("mmap").failed(last_errno(), || format!("NULL, {size}, MAP_SHARED, {fd}")));
+        }
+        Ok(Self { address, size, slots, file })
     }
 
     fn header(&self) -> &Header {
@@ -245,6 +298,12 @@ impl Shared {
             room.store(byte, Ordering::Relaxed);
         }
         header.state.store(1, Ordering::Release);
+    }
+
+    /// Says more about a failure that was told already. For the child.
+    pub(super) fn refine(&self, finding: &super::diagnose::Finding) {
+        self.note(finding.note());
+        self.header().reason.store(finding.reason as u32, Ordering::Release);
     }
 
     pub(super) fn executing(&self) {

@@ -67,7 +67,7 @@ pub struct Failure {
     /// What kind of failure it was.
     pub reason: Reason,
     /// What it was about to do: `mount`, `execve`, ….
-    pub step: &'static str,
+    pub step: String,
     /// With what.
     pub args: String,
     /// The system call that failed, and the kernel's own explanation, if there is one, as its arguments.
@@ -89,8 +89,14 @@ pub fn spawn(mut program: Program, options: &Options<'_>) -> Result<Child> {
     let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
     let (parent, child) = Call("socketpair").result(pair, || "AF_UNIX, SOCK_SEQPACKET".into())?;
     let child = above_stdio(child)?;
-    let shared = Shared::new(program.ops.len() + 2)?;
-    let keep = descriptors(&program, child.as_raw_fd(), options);
+    let outlives = program.ops.iter().any(|op| matches!(op, Op::Await(_)));
+    let slots = program.ops.len() + 2;
+    let shared = if outlives { Shared::in_file(slots)? } else { Shared::new(slots)? };
+    let mut keep = descriptors(&program, child.as_raw_fd(), options);
+    if let Some(file) = shared.file() {
+        keep.push(file.as_raw_fd());
+        keep.sort_unstable();
+    }
     let task = run::Task::new(&program, &keep, &child, &shared, options.inspectable);
 
     let own = match options.pid_namespace {
@@ -174,11 +180,26 @@ impl Child {
     }
 
     fn failure(&self) -> Failure {
-        let (op, errno, reason, call, note) = self.shared.failure();
-        let (step, args) = self.labels.get(op).cloned().unwrap_or_default();
-        let known = label::CALLS.iter().find(|known| **known == call).copied().unwrap_or("call");
-        let source = Error { call: known, args: note, errno: Errno::from_raw_os_error(errno) };
-        Failure { reason, step, args, source }
+        failure(&self.shared, |op| {
+            self.labels.get(op).map(|(step, args)| ((*step).to_owned(), args.clone())).unwrap_or_default()
+        })
+    }
+
+    /// Returns the names of the ops that come after [`Op::Await`], for [`super::release`]; none without one.
+    pub fn labels(&self) -> super::Labels {
+        let from =
+            self.labels.iter().position(|(step, _)| *step == label::AWAIT).unwrap_or(self.labels.len());
+        let named = |(step, args): &(&'static str, String)| ((*step).to_owned(), args.clone());
+        super::Labels { from, names: self.labels.iter().skip(from).map(named).collect() }
+    }
+
+    /// Lets a child go on that will wait at [`Op::Await`], and leaves it alone: it lives on without its parent.
+    ///
+    /// # Errors
+    /// EPIPE if it ended.
+    pub fn detach(self) -> Result<(i32, OwnedFd)> {
+        self.resume()?;
+        Ok(self.into_parts())
     }
 
     /// Lets a child go on that waits at [`Op::Pause`].
@@ -227,6 +248,15 @@ impl Drop for Child {
         let _ = process::send(self.pidfd(), Signal::KILL); // It may have ended just now.
         let _ = process::wait(self.pidfd()); // Nobody else reaps it; if so, there is nothing left to do.
     }
+}
+
+/// Reads from the shared page what failed.
+pub(super) fn failure(shared: &Shared, label: impl FnOnce(usize) -> (String, String)) -> Failure {
+    let (op, errno, reason, call, note) = shared.failure();
+    let (step, args) = label(op);
+    let known = label::CALLS.iter().find(|known| **known == call).copied().unwrap_or("call");
+    let source = Error { call: known, args: note, errno: Errno::from_raw_os_error(errno) };
+    Failure { reason, step, args, source }
 }
 
 fn clone(task: &run::Task<'_>, options: &Options<'_>) -> Result<(i32, OwnedFd)> {
@@ -291,10 +321,11 @@ fn descriptors(program: &Program, socket: RawFd, options: &Options<'_>) -> Vec<R
     keep.extend(options.joined_first.iter().map(|(fd, _)| fd.as_raw_fd()).filter(|fd| *fd > 2));
     for op in &program.ops {
         match op {
-            Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } => {
+            Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } | Op::Await(fd) => {
                 keep.push(fd.as_raw_fd())
             }
             Op::Hook(hook) => keep.push(hook.state.as_raw_fd()),
+            Op::Inherit(fds) => keep.extend(fds.iter().map(OwnedFd::as_raw_fd)),
             Op::Stdio { fds, .. } => keep.extend(fds.iter().map(OwnedFd::as_raw_fd)),
             _ => {}
         }
@@ -307,7 +338,7 @@ fn descriptors(program: &Program, socket: RawFd, options: &Options<'_>) -> Vec<R
 /// Moves descriptors out of the way of 0, 1 and 2, which the child replaces.
 fn raise_low_fds(op: &mut Op) -> Result<()> {
     match op {
-        Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } => raise(fd),
+        Op::Join { fd, .. } | Op::EnterRoot(fd) | Op::Attach { tree: fd, .. } | Op::Await(fd) => raise(fd),
         Op::Hook(hook) => raise(&mut hook.state),
         Op::Stdio { fds, .. } => fds.iter_mut().try_for_each(raise),
         _ => Ok(()),

@@ -87,6 +87,11 @@ fn take_as(fd: &OwnedFd, target: libc::c_int) -> Done {
     raw::check(unsafe { libc::dup2(number(fd), target) }.into()).call("dup2").map(drop)
 }
 
+/// Keeps a descriptor open across execve.
+pub(super) fn keep(fd: &OwnedFd) -> Done {
+    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).call("fcntl")
+}
+
 /// Lets a stream belong to the container's user, so that it can open /dev/stdout again; /dev/null is everybody's.
 fn give(fd: &OwnedFd, owner: u32) -> Done {
     let stat = fstat(fd).call("fstat")?;

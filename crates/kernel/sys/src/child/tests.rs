@@ -58,7 +58,7 @@ fn failing_op_is_told_with_call_and_arguments() {
     let Ok(Event::Failed(failure)) = child.event() else { panic!("it must fail") };
     assert_eq!(
         (failure.reason, failure.step, failure.args.as_str()),
-        (Reason::Call, "mount", "nosuchfs on /x")
+        (Reason::Call, "mount".to_owned(), "nosuchfs on /x")
     );
     assert_eq!((failure.source.call, failure.source.errno), ("fsopen", Errno::NODEV));
 }

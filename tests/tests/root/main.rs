@@ -7,6 +7,7 @@
 mod attach;
 mod confinement;
 mod crash;
+mod dns;
 mod docker_cli;
 mod events;
 mod exec;

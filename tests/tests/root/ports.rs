@@ -164,6 +164,9 @@ impl Drop for Inside {
 /// Sends a datagram from a connected socket, which takes answers of this address only, and prints the answer.
 const ASK_BY_DATAGRAM: &str = "import socket,sys\na,p=sys.argv[1:]\ns=socket.socket(socket.AF_INET6 if ':' in a else socket.AF_INET,socket.SOCK_DGRAM)\ns.settimeout(2)\ns.connect((a,int(p)))\ns.send(b'ping')\nprint(s.recv(99).decode())\n";
 
+/// Sends back what each of many connections sends.
+const ECHO_SERVER: &str = "import socket,threading\ns=socket.create_server(('',80),backlog=128)\ndef serve(c):\n  while d:=c.recv(4096): c.sendall(d)\n  c.close()\nwhile True:\n  threading.Thread(target=serve,args=(s.accept()[0],),daemon=True).start()\n";
+
 const DATAGRAM_SERVER: &str = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',53))\nwhile True:\n  d,a=s.recvfrom(99)\n  s.sendto(b'pong',a)\n";
 
 #[test]
@@ -381,18 +384,16 @@ fn thousand_ports_are_published_and_removed() {
 fn connections_through_ports_outlive_the_engine() {
     let mut env = TestEnv::with_busybox();
     let neighbour = Neighbour::of(&env);
-    let _ = env
-        .naru(&[
-            "run", "-d", "--name", "echo", "-p", "8080:80", "busybox", "nc", "-ll", "-p", "80", "-e", "cat",
-        ])
-        .ok();
+    let _ = env.naru(&["run", "-d", "--name", "echo", "-p", "8080:80", "busybox", "sleep", "1000"]).ok();
+    let _server = Inside::python(&env, "echo", ECHO_SERVER);
     wait_until("the server listens", || {
-        env.run_in_namespace("sh", &["-c", "echo x | busybox nc -w 1 127.0.0.1 8080"]).stdout.trim() == "x"
+        let ask = "echo x | busybox nc -w 1 127.0.0.1 8080";
+        env.run_in_namespace("sh", &["-c", ask]).stdout.trim() == "x"
     });
     // Each sends a number every tenth of a second and wants it back.
     let talk = |address: &str| {
         format!(
-            "import socket,sys,time\ns=socket.create_connection(('{address}',8080),10)\ns.settimeout(20)\nf=s.makefile('rw')\nn=0\nwhile True:\n  f.write(str(n)+'\\n'); f.flush()\n  assert f.readline().strip()==str(n)\n  n+=1\n  if n%10==0: print(n,flush=True)\n  time.sleep(0.1)\n"
+            "import socket,sys,time\ns=socket.create_connection(('{address}',8080),10)\ns.settimeout(60)\nf=s.makefile('rw')\nn=0\nwhile True:\n  f.write(str(n)+'\\n'); f.flush()\n  assert f.readline().strip()==str(n)\n  n+=1\n  if n%10==0: print(n,flush=True)\n  time.sleep(0.1)\n"
         )
     };
     let mut clients = Vec::new();

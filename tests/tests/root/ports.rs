@@ -586,3 +586,29 @@ fn ports_of_a_running_container_change() {
     let _ = env.naru(&["start", "web"]).ok();
     wait_until("the server listens", || neighbour.ask("192.0.2.1", "8083") == "web");
 }
+
+#[test]
+fn sender_of_datagrams_finds_the_container_after_its_restart() {
+    let env = TestEnv::with_busybox();
+    let neighbour = Neighbour::of(&env);
+    let start = |name: &str| {
+        env.naru(&["run", "-d", "--name", name, "-p", "5353:53/udp", "busybox", "sleep", "1000"]).ok()
+    };
+    let _ = start("one");
+    // One socket, so that it is one flow; it never rests.
+    let client = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.settimeout(0.05)\ns.connect(('192.0.2.1',5353))\nwhile True:\n  try: s.send(b'ping'); s.recv(99); print('pong',flush=True)\n  except OSError: pass\n";
+    let file = env.folder().join("pongs");
+    let mut command = neighbour.command("python3");
+    command.args(["-c", client]).env("NARU_TEST_MARK", env.cgroup_parent());
+    command.stdout(std::fs::File::create(&file).expect("writable"));
+    let _client = Inside(command.spawn().expect("python3 runs"));
+    let pongs = || std::fs::read_to_string(&file).expect("readable").lines().count();
+    let server = Inside::python(&env, "one", DATAGRAM_SERVER);
+    wait_until("the first container answers", || pongs() > 0);
+    drop(server);
+    let _ = env.naru(&["rm", "-f", "one"]).ok();
+    let before = pongs();
+    let _ = start("two");
+    let _server = Inside::python(&env, "two", DATAGRAM_SERVER);
+    wait_until("the next container answers", || pongs() > before + 3);
+}

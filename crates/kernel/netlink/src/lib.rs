@@ -20,6 +20,7 @@ pub mod address;
 pub mod link;
 pub mod route;
 
+pub mod conntrack;
 pub mod nft;
 
 mod error;

@@ -8,6 +8,7 @@ mod attach;
 mod clients;
 mod confinement;
 mod crash;
+mod dns;
 mod docker_cli;
 mod events;
 mod exec;

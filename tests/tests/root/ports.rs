@@ -164,6 +164,9 @@ impl Drop for Inside {
 /// Sends a datagram from a connected socket, which takes answers of this address only, and prints the answer.
 const ASK_BY_DATAGRAM: &str = "import socket,sys\na,p=sys.argv[1:]\ns=socket.socket(socket.AF_INET6 if ':' in a else socket.AF_INET,socket.SOCK_DGRAM)\ns.settimeout(2)\ns.connect((a,int(p)))\ns.send(b'ping')\nprint(s.recv(99).decode())\n";
 
+/// Sends back what each of many connections sends.
+const ECHO_SERVER: &str = "import socket,threading\ns=socket.create_server(('',80),backlog=128)\ndef serve(c):\n  while d:=c.recv(4096): c.sendall(d)\n  c.close()\nwhile True:\n  threading.Thread(target=serve,args=(s.accept()[0],),daemon=True).start()\n";
+
 const DATAGRAM_SERVER: &str = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.bind(('',53))\nwhile True:\n  d,a=s.recvfrom(99)\n  s.sendto(b'pong',a)\n";
 
 #[test]
@@ -381,18 +384,16 @@ fn thousand_ports_are_published_and_removed() {
 fn connections_through_ports_outlive_the_engine() {
     let mut env = TestEnv::with_busybox();
     let neighbour = Neighbour::of(&env);
-    let _ = env
-        .naru(&[
-            "run", "-d", "--name", "echo", "-p", "8080:80", "busybox", "nc", "-ll", "-p", "80", "-e", "cat",
-        ])
-        .ok();
+    let _ = env.naru(&["run", "-d", "--name", "echo", "-p", "8080:80", "busybox", "sleep", "1000"]).ok();
+    let _server = Inside::python(&env, "echo", ECHO_SERVER);
     wait_until("the server listens", || {
-        env.run_in_namespace("sh", &["-c", "echo x | busybox nc -w 1 127.0.0.1 8080"]).stdout.trim() == "x"
+        let ask = "echo x | busybox nc -w 1 127.0.0.1 8080";
+        env.run_in_namespace("sh", &["-c", ask]).stdout.trim() == "x"
     });
     // Each sends a number every tenth of a second and wants it back.
     let talk = |address: &str| {
         format!(
-            "import socket,sys,time\ns=socket.create_connection(('{address}',8080),10)\ns.settimeout(20)\nf=s.makefile('rw')\nn=0\nwhile True:\n  f.write(str(n)+'\\n'); f.flush()\n  assert f.readline().strip()==str(n)\n  n+=1\n  if n%10==0: print(n,flush=True)\n  time.sleep(0.1)\n"
+            "import socket,sys,time\ns=socket.create_connection(('{address}',8080),10)\ns.settimeout(60)\nf=s.makefile('rw')\nn=0\nwhile True:\n  f.write(str(n)+'\\n'); f.flush()\n  assert f.readline().strip()==str(n)\n  n+=1\n  if n%10==0: print(n,flush=True)\n  time.sleep(0.1)\n"
         )
     };
     let mut clients = Vec::new();
@@ -584,4 +585,30 @@ fn ports_of_a_running_container_change() {
     let _ = env.naru(&["update", "--publish-add", "8083:80", "web"]).ok();
     let _ = env.naru(&["start", "web"]).ok();
     wait_until("the server listens", || neighbour.ask("192.0.2.1", "8083") == "web");
+}
+
+#[test]
+fn sender_of_datagrams_finds_the_container_after_its_restart() {
+    let env = TestEnv::with_busybox();
+    let neighbour = Neighbour::of(&env);
+    let start = |name: &str| {
+        env.naru(&["run", "-d", "--name", name, "-p", "5353:53/udp", "busybox", "sleep", "1000"]).ok()
+    };
+    let _ = start("one");
+    // One socket, so that it is one flow; it never rests.
+    let client = "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\ns.settimeout(0.05)\ns.connect(('192.0.2.1',5353))\nwhile True:\n  try: s.send(b'ping'); s.recv(99); print('pong',flush=True)\n  except OSError: pass\n";
+    let file = env.folder().join("pongs");
+    let mut command = neighbour.command("python3");
+    command.args(["-c", client]).env("NARU_TEST_MARK", env.cgroup_parent());
+    command.stdout(std::fs::File::create(&file).expect("writable"));
+    let _client = Inside(command.spawn().expect("python3 runs"));
+    let pongs = || std::fs::read_to_string(&file).expect("readable").lines().count();
+    let server = Inside::python(&env, "one", DATAGRAM_SERVER);
+    wait_until("the first container answers", || pongs() > 0);
+    drop(server);
+    let _ = env.naru(&["rm", "-f", "one"]).ok();
+    let before = pongs();
+    let _ = start("two");
+    let _server = Inside::python(&env, "two", DATAGRAM_SERVER);
+    wait_until("the next container answers", || pongs() > before + 3);
 }

@@ -11,7 +11,7 @@ use crate::token::Token;
 use crate::{Error, record};
 use cgroup::{OomWatch, Readiness};
 use shimwire::{Hello, Report, Request, Step};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
@@ -32,6 +32,7 @@ pub(crate) struct Supervisor {
     container: Option<Container>,
     execs: Execs,
     ports: Ports,
+    kept: Vec<OwnedFd>,
     next_client: u32,
     scratch: Vec<u8>,
     /// Much was done once: memory can be given back when the loop is back at its beginning.
@@ -72,6 +73,7 @@ impl Supervisor {
             control: Control::new(&epoll, engine)?,
             execs: Execs::new(&epoll),
             ports: Ports::default(),
+            kept: Vec::new(),
             epoll,
             machine: Machine::new(),
             container: None,
@@ -200,6 +202,10 @@ impl Supervisor {
                 }
                 Ok(())
             }
+            Request::Keep => {
+                self.kept = fds.collect();
+                Ok(())
+            }
             Request::Ports { close, open } => {
                 // Without its relay a port can still be reached by all that the packet filter sends to the container.
                 if let Err(error) = self.ports.change(&close, open, fds) {
@@ -246,6 +252,7 @@ impl Supervisor {
                     }
                 }
                 Action::Persist(exit) => {
+                    self.kept = Vec::new();
                     self.ports.close_all(); // Before anyone is told: the next start may want them.
                     if let Some(container) = &mut self.container {
                         container.oom = None;
@@ -285,6 +292,7 @@ impl Supervisor {
             execs: self.execs.running(),
             out_of_memory: machine.out_of_memory,
             ports: self.ports.len(),
+            kept: self.kept.iter().map(AsRawFd::as_raw_fd).collect(),
         };
         self.control.report(&Report::Hello(hello));
         for report in self.ports.reports() {

@@ -21,6 +21,7 @@ pub mod link;
 pub mod route;
 pub mod transfer;
 
+pub mod conntrack;
 pub mod nft;
 
 mod error;

@@ -15,7 +15,7 @@ pub use attributes::{
     new_session, refuse_inspection, set_limits, set_limits_of, set_name, trim_memory,
 };
 pub use cpus::CpuSet;
-pub use signal::{Signal, kill, send};
+pub use signal::{Signal, kill, send, take_descriptor};
 pub(crate) use spawn::pointers;
 pub use spawn::{Command, Session, Spawned, spawn, spawn_alone};
 pub use wait::{Exit, ends_within, open, own, try_wait, wait};

@@ -12,6 +12,7 @@ mod effects;
 mod found;
 mod health;
 mod log;
+mod naming;
 mod networking;
 mod publishing;
 mod reports;
@@ -69,6 +70,8 @@ pub(crate) struct Actor {
     endpoints: Vec<EndpointView>,
     /// What is published at it.
     ports: Vec<network::Published>,
+    /// The supervisor's numbers of the resolver's sockets, from an earlier engine.
+    kept: Vec<i32>,
     timeline: Timeline,
     /// When the container was let go, until it says that it runs.
     released: Option<Begun>,
@@ -147,6 +150,7 @@ pub(crate) fn spawn(
         shipper: None,
         endpoints,
         ports,
+        kept: Vec::new(),
         timeline: Timeline::default(),
         released: None,
     };
@@ -170,6 +174,7 @@ pub(crate) fn spawn(
 impl Actor {
     async fn run(mut self, first: Vec<Action>) {
         self.end_old_probes().await;
+        self.resume_names().await;
         self.finish_update().await;
         self.carry_out(first).await;
         while self.machine.phase != Phase::Gone {

@@ -78,6 +78,17 @@ impl Record {
         Joining { name: self.name.clone(), endpoints }
     }
 
+    /// Returns whether the embedded resolver answers its queries: on user networks.
+    pub(crate) fn has_resolver(&self) -> bool {
+        use crate::spec::NetworkMode;
+        match self.host.network {
+            NetworkMode::Host | NetworkMode::None | NetworkMode::Container(_) => false,
+            NetworkMode::Bridge | NetworkMode::Network(_) => {
+                self.endpoints().keys().any(|name| name != "bridge")
+            }
+        }
+    }
+
     /// Returns the name that the container has for itself.
     pub(crate) fn hostname(&self) -> &str {
         &self.config.hostname

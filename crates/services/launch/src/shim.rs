@@ -98,9 +98,22 @@ impl ShimSender {
         self.version >= 2
     }
 
+    /// Returns whether the supervisor knows `Keep`.
+    pub fn keeps_descriptors(&self) -> bool {
+        self.version >= 2
+    }
+
     /// Returns the supervisor's process id.
     pub fn pid(&self) -> i32 {
         self.process.pid
+    }
+
+    /// Returns a duplicate of a descriptor that the supervisor keeps.
+    ///
+    /// # Errors
+    /// Internal if the kernel does not permit it, or the descriptor is not there.
+    pub fn take(&self, number: i32) -> Result<OwnedFd, Error> {
+        Ok(sys::process::take_descriptor(self.process.pidfd.as_fd(), number)?)
     }
 
     /// Kills the supervisor, and with it a container that it made.

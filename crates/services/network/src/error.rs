@@ -85,6 +85,9 @@ pub enum Error {
         #[source]
         source: sys::Error,
     },
+    /// The resolver's sockets could not be made in a container.
+    #[error("cannot set up the container's name resolution")]
+    Resolver(#[source] sys::Error),
     /// The container has no address.
     #[error("cannot publish ports of a container without an address")]
     NoAddressToPublish,
@@ -314,7 +317,7 @@ impl Fault for Error {
             | Self::AddressTaken
             | Self::Attached { .. } => Kind::Forbidden,
             Self::UnsupportedOption(_) => Kind::Unimplemented,
-            Self::NotAttached { .. } => Kind::Internal,
+            Self::NotAttached { .. } | Self::Resolver(_) => Kind::Internal,
             Self::NoSubnet | Self::NoAddress { .. } => Kind::Exhausted,
             Self::Sysctl { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => Kind::Forbidden,

@@ -32,6 +32,7 @@ mod subnet;
 
 mod bridge;
 mod coexist;
+mod dns;
 mod endpoint;
 mod firewall;
 mod inside;
@@ -48,6 +49,7 @@ mod record;
 mod error;
 
 pub use config::NetworkConfig;
+pub use dns::ADDRESS as RESOLVER;
 pub use error::Error;
 pub use ports::{Holder, PortRequest, Protocol, Published, Reserved};
 pub use service::{Attached, Joining, Namespace, Network};

@@ -25,6 +25,7 @@ pub use request::{PortRequest, Protocol, Published, Reserved};
 use crate::Error;
 use allocator::{Allocator, Failure};
 use netlink::Socket;
+use netlink::conntrack::{self, Flow};
 use netlink::nft::{Family, map, monitor};
 use refs::ContainerId;
 use std::collections::BTreeMap;
@@ -101,6 +102,8 @@ impl Ports {
             drop_entries(&mut state, container, |entry| added.contains(entry));
             return Err(error);
         }
+        drop(state);
+        forget_flows(&added);
         Ok(reserved)
     }
 
@@ -117,6 +120,8 @@ impl Ports {
             tracing::warn!(container = %container, error = %error::chain(&error), "published ports stay in the packet filter");
             state.in_kernel.clear();
         }
+        drop(state);
+        forget_flows(&gone);
         gone.into_iter().map(|entry| entry.port).collect()
     }
 
@@ -240,6 +245,32 @@ impl Target {
             SocketAddr::V6(_) => self.v6.map_or(128, |(_, length)| length),
         };
         Entry { port, prefix_len: length }
+    }
+}
+
+/// Has the kernel forget flows of datagrams to ports that lead elsewhere now: they would keep their old destination as
+/// long as their senders send.
+fn forget_flows(entries: &[Entry]) {
+    let ports: Vec<Published> =
+        entries.iter().map(|entry| entry.port).filter(|port| port.protocol == Protocol::Udp).collect();
+    if ports.is_empty() {
+        return;
+    }
+    let concerns = |flow: &Flow| {
+        ports.iter().any(|port| {
+            let is_here = port.host.ip().is_unspecified() || flow.to == port.host.ip();
+            let is_ours = flow.answers_from == port.container.ip() || flow.answers_from == flow.to;
+            flow.port == port.host.port() && is_here && is_ours
+        })
+    };
+    let forget = || {
+        let socket = Socket::netfilter()?;
+        let mut flows = conntrack::datagram_flows(&socket)?;
+        flows.retain(concerns);
+        conntrack::forget(&socket, &flows)
+    };
+    if let Err(error) = forget() {
+        tracing::warn!(error = %error::chain(&error), "datagrams of known senders may go astray for a while");
     }
 }
 

@@ -6,6 +6,7 @@ mod networks;
 mod recover;
 mod show;
 
+use crate::dns::{self, Resolvers};
 use crate::endpoint::Endpoint;
 use crate::ipam::Addresses;
 use crate::ports::{Ports, Target};
@@ -79,6 +80,7 @@ struct Inner {
     ports: Ports,
     /// There since the first use of a bridge.
     watcher: Mutex<Option<Watcher>>,
+    resolvers: Resolvers,
     /// What is noted at devices of this engine.
     mark: String,
     /// Held while the kernel is asked; taken before `state` if both are needed.
@@ -131,6 +133,7 @@ impl Network {
             ports,
             watcher: Mutex::new(None),
             mark: own.short().to_owned(),
+            resolvers: Resolvers::new(),
             host: Mutex::new(Host::default()),
             state,
         };
@@ -203,7 +206,35 @@ impl Network {
             let (inner, id) = (Arc::clone(&self.inner), container.clone());
             self.inner.blocking.run(move || inner.ports.unpublish(&id, |_| true)).await;
         }
+        self.inner.resolvers.end(container);
         self.inner.detach(container);
+    }
+
+    /// Has the embedded resolver answer a connected container's queries at 127.0.0.11. `servers` are asked about names
+    /// that are not ours; none for the host's. `kept` are the sockets that an earlier engine returned here.
+    ///
+    /// Returns duplicates of the sockets: queries wait in them as long as somebody holds these.
+    ///
+    /// # Errors
+    /// Forbidden without the right to enter namespaces; Unavailable without nf_tables.
+    pub async fn serve_names(
+        &self,
+        container: &ContainerId,
+        servers: Vec<IpAddr>,
+        kept: Vec<OwnedFd>,
+    ) -> Result<Vec<OwnedFd>, Error> {
+        let namespace = self.inner.state().attached.get(container).map(|known| Arc::clone(&known.namespace));
+        let Some(namespace) = namespace else { return Ok(Vec::new()) };
+        let namespace = namespace.try_clone().map_err(Error::Descriptor)?;
+        let sockets = self.inner.blocking.run(move || dns::sockets(namespace, kept)).await?;
+        let (service, id) = (Arc::downgrade(&self.inner), container.clone());
+        let names = move || service.upgrade().map_or_else(Vec::new, |service| service.names(&id));
+        self.inner.resolvers.serve(container, sockets, Arc::new(names), servers)
+    }
+
+    /// Returns whether the embedded resolver answers a container's queries.
+    pub fn serves_names(&self, container: &ContainerId) -> bool {
+        self.inner.resolvers.serves(container)
     }
 
     /// Publishes ports of a container that is connected, at its endpoint with the default route. The sockets are the
@@ -424,7 +455,7 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     use std::io::Read as _;
     let mut bytes = [0; N];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));

@@ -86,6 +86,8 @@ pub enum Request {
     /// there, and relays what reaches them: connections of the host's loopback, and those of the other address family.
     /// All others go through the packet filter and never come near them.
     Ports { close: Vec<HostPort>, open: Vec<PublishedPort> },
+    /// Keeps the descriptors for the next engine, which takes duplicates of them, instead of those it kept before.
+    Keep,
 }
 
 /// From the supervisor to the engine.
@@ -263,6 +265,9 @@ pub struct Hello {
     /// How many published ports it holds: [`Report::Ports`] name them next.
     #[serde(default)]
     pub ports: usize,
+    /// The supervisor's numbers of the descriptors that it keeps ([`Request::Keep`]), in their order.
+    #[serde(default)]
+    pub kept: Vec<i32>,
 }
 
 /// An exec that runs.

@@ -2,7 +2,7 @@
 
 use crate::{Call, Errno, Result};
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 
 /// A signal's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +54,20 @@ pub fn send(pidfd: impl AsFd, signal: Signal) -> Result<()> {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal.0, std::ptr::null::<libc::siginfo_t>(), 0)
     };
     Call("pidfd_send_signal").check(returned, || format!("{pidfd}, {}", signal.0)).map(drop)
+}
+
+/// Returns a duplicate of a descriptor of another process, by its number there, with CLOEXEC set.
+///
+/// # Errors
+/// EPERM if the process may not be traced; EBADF if it has no such descriptor; ESRCH if it ended; ENOSYS before Linux 5.6.
+///
+/// # Source
+/// man 2 pidfd_getfd (since 5.6).
+pub fn take_descriptor(pidfd: impl AsFd, number: RawFd) -> Result<OwnedFd> {
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    Call("pidfd_getfd").result(rustix::process::pidfd_getfd(&pidfd, number, flags), || {
+        format!("{:?}, {number}, 0", pidfd.as_fd())
+    })
 }
 
 /// Sends a signal to a process by id. Prefer [`send`], which cannot hit another process that got the same id.

@@ -113,11 +113,15 @@ impl Actor {
         };
         let connect = async {
             let endpoints = self.connect(namespace).await?;
+            let named = match endpoints.is_empty() {
+                true => Ok(()),
+                false => self.serve_names(&sender, Vec::new()).await,
+            };
             let ports = match gateway_endpoint(&endpoints) {
                 Some(endpoint) => self.publish_ports(endpoint, &sender).await,
                 None => Ok(Vec::new()), // Nothing can be published without a way out.
             };
-            Ok::<_, Error>((endpoints, ports))
+            Ok::<_, Error>((endpoints, named.and(ports)))
         };
         let (answer, connected) = tokio::join!(create, connect);
         (self.shim, self.reports) = (Some(sender), Some(reports));
@@ -341,7 +345,11 @@ fn prepare(context: &Context, record: &Record, directory: &Path) -> Result<Prepa
         // A host without the file is one without name servers.
         let of_host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let isolated = host.network != NetworkMode::Host;
-        write(&paths.resolv_conf, etc_files::resolv_conf(host, &context.resolver(), &of_host, isolated))?;
+        let text = match record.has_resolver() {
+            true => etc_files::embedded_resolv_conf(host, &context.resolver(), &of_host),
+            false => etc_files::resolv_conf(host, &context.resolver(), &of_host, isolated),
+        };
+        write(&paths.resolv_conf, text)?;
     }
     Ok(Prepared { rootfs, identity, devices, seccomp, volumes })
 }
@@ -438,6 +446,11 @@ fn etc_paths(directory: &Path) -> EtcPaths {
 /// Returns where a container's /etc/hosts lies.
 pub(super) fn etc_hosts(directory: &Path) -> PathBuf {
     etc_paths(directory).hosts
+}
+
+/// Returns where a container's /etc/resolv.conf lies.
+pub(super) fn etc_resolv_conf(directory: &Path) -> PathBuf {
+    etc_paths(directory).resolv_conf
 }
 
 /// Returns where a container's log lies.

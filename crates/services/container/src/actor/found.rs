@@ -91,6 +91,7 @@ impl Actor {
             self.shared.execs.insert(id.clone(), stored.into_spec(), state);
             self.context.index_mut().insert_exec(id, self.shared.id.clone());
         }
+        self.kept = hello.kept;
         (self.shim, self.reports) = (Some(sender), Some(reports));
         found
     }

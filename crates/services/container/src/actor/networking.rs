@@ -34,6 +34,7 @@ impl Actor {
         match joined {
             Ok(endpoint) => {
                 self.change_hosts(None, Some(&endpoint)).await?;
+                self.begin_names().await?;
                 self.publish_network("connect", &endpoint);
                 self.refresh_endpoints();
                 Ok(())

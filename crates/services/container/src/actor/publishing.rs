@@ -2,6 +2,7 @@
 
 use super::Actor;
 use super::birth::gateway_endpoint;
+use crate::timeline::Begun;
 use crate::{Error, ports};
 use launch::ShimSender;
 use network::{EndpointView, PortRequest, Published};
@@ -18,8 +19,13 @@ impl Actor {
         endpoint: &EndpointView,
         shim: &ShimSender,
     ) -> Result<Vec<Published>, Error> {
+        let begun = Begun::now();
         let requests = ports::requests(&self.record.config, &self.record.host)?;
-        self.publish(endpoint, shim, &requests).await
+        let published = self.publish(endpoint, shim, &requests).await?;
+        if !published.is_empty() {
+            self.timeline.end(begun, "publish ports", format!("{} of the host", published.len()));
+        }
+        Ok(published)
     }
 
     /// Makes the published ports of a running container those of its record: ports that are as they should be stay

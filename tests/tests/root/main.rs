@@ -22,6 +22,7 @@ mod network;
 mod networks;
 mod on_demand;
 mod ports;
+mod push;
 mod registryd;
 mod resources;
 mod rest;

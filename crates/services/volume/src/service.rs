@@ -121,7 +121,7 @@ impl Volumes {
         if is_new {
             let record = &view.record;
             if let Err(error) = self.inner.store.write(|tx| record::put(tx, record)) {
-                self.abandon(&[record.clone()], "");
+                self.abandon(std::slice::from_ref(record), "");
                 return Err(error.into());
             }
             self.announce(&view.record);

@@ -179,7 +179,7 @@ fn long_form(wire: &wired::Mount) -> Result<Mount, Error> {
     if !options.propagation.is_empty() && !is_propagation(&options.propagation) {
         return Err(wrong(&format!("invalid propagation mode: {}", options.propagation)));
     }
-    let read_only_depth = read_only_depth(wire.read_only, &options).map_err(|why| wrong(why))?;
+    let read_only_depth = read_only_depth(wire.read_only, &options).map_err(wrong)?;
     Ok(Mount::Bind {
         source,
         target,

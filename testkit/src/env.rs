@@ -18,6 +18,8 @@ pub struct EnvOptions {
     pub environment: Vec<(String, String)>,
     /// No engine is started.
     pub without_engine: bool,
+    /// The registry is a copy that can be written to.
+    pub writable_registry: bool,
 }
 
 /// An engine with its own data root, socket, cgroup parent and network namespace, and a registry beside it.
@@ -39,13 +41,21 @@ impl TestEnv {
 
     /// Returns an environment whose engine was started with `options`.
     pub fn with(options: EnvOptions) -> Self {
-        let storage = fixtures::registry_storage();
+        let mut storage = fixtures::registry_storage();
         // No mark may begin another one: processes are found, and killed in the end, by the mark that they contain.
         let mark = format!("naru-test-{}-{:04}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(&mark);
         fs::create_dir_all(&folder).expect("the temporary directory is writable");
         let holder = fixtures::hold_namespace();
-        let registry = fixtures::start_registry(&storage, holder.id(), true, &folder.join("registry.yml"));
+        if options.writable_registry {
+            let copy = folder.join("registry");
+            let copied = Command::new("cp").arg("-a").arg(&storage).arg(&copy).status().expect("cp runs");
+            assert!(copied.success(), "the registry's storage is copied");
+            storage = copy;
+        }
+        let read_only = !options.writable_registry;
+        let registry =
+            fixtures::start_registry(&storage, holder.id(), read_only, &folder.join("registry.yml"));
         let mut env = Self { folder, mark, holder, registry, engine: None, options };
         if !env.options.without_engine {
             env.start_engine();

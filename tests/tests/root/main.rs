@@ -25,6 +25,7 @@ mod networks;
 mod ocirun;
 mod on_demand;
 mod ports;
+mod push;
 mod registryd;
 mod resources;
 mod rest;

@@ -34,6 +34,18 @@ pub enum Error {
         /// The registry's own words.
         detail: String,
     },
+    /// The registry does not let us push; the text is its own, as in Docker.
+    #[error("{detail}")]
+    PushRefused {
+        /// The registry's own words.
+        detail: String,
+    },
+    /// What is to be pushed is not here.
+    #[error("An image does not exist locally with the tag: {name}")]
+    NotHere {
+        /// The repository as Docker shows it.
+        name: String,
+    },
     /// A blob that a manifest names is not there.
     #[error("registry {registry} does not have blob {digest}: {detail}")]
     BlobUnknown {
@@ -225,6 +237,9 @@ impl Error {
             (_, 429, _) | (Some("TOOMANYREQUESTS"), _, _) => {
                 Self::TooManyRequests { registry, detail, retry_after }
             }
+            (Some("DENIED" | "UNAUTHORIZED"), _, What::Push) | (_, 401 | 403, What::Push) => {
+                Self::PushRefused { detail }
+            }
             (Some("DENIED"), _, _) => Self::Denied { name, detail },
             (Some("NAME_UNKNOWN"), _, _) => Self::RepositoryUnknown { name, detail },
             (Some("MANIFEST_UNKNOWN"), _, _) | (None, 404, What::Manifest) => {
@@ -247,6 +262,8 @@ pub(crate) enum What<'a> {
     Manifest,
     Blob(&'a Digest),
     Tags,
+    /// Something that is sent.
+    Push,
 }
 
 /// An answer that is no success.
@@ -266,7 +283,10 @@ impl Fault for Error {
             Self::Denied { .. } | Self::ManifestUnknown { .. } | Self::RepositoryUnknown { .. } => {
                 Kind::NotFound
             }
-            Self::BlobUnknown { .. } | Self::NoMatchingPlatform { .. } => Kind::NotFound,
+            Self::BlobUnknown { .. } | Self::NoMatchingPlatform { .. } | Self::NotHere { .. } => {
+                Kind::NotFound
+            }
+            Self::PushRefused { .. } => Kind::Forbidden,
             // COMPAT: a 401 of ours would make the docker CLI ask for a password and send it to us.
             Self::Unauthorized { .. } | Self::InsecureRealm { .. } => Kind::Forbidden,
             Self::TooManyRequests { .. } | Self::Unreachable { .. } | Self::Interrupted { .. } => {
@@ -286,6 +306,7 @@ impl Fault for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Denied { .. } => "check the name; if the repository is private, log in first".into(),
+            Self::PushRefused { .. } => "log in to the registry as somebody who may write there".into(),
             Self::Unauthorized { registry, .. } => format!("log in to {registry} again"),
             Self::TooManyRequests { retry_after: Some(wait), .. } => {
                 format!("try again in {} seconds, log in, or set a mirror", wait.as_secs())

@@ -26,6 +26,7 @@ mod layers;
 mod manifest;
 mod progress;
 mod pull;
+mod push;
 mod redact;
 mod session;
 mod tags;
@@ -35,6 +36,7 @@ mod turns;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use progress::{LayerProgress, Outcome, Progress, Pulled};
+pub use push::{LayerPush, PushProgress, PushRequest};
 
 use blocking::Blocking;
 use clients::Clients;

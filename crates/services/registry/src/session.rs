@@ -5,6 +5,7 @@ use crate::challenge::{self, Challenge};
 use crate::credentials::Credentials;
 use crate::endpoint::{Certificates, Endpoint, Role};
 use crate::error::{Answer, Error, What, reason_of};
+use bytes::Bytes;
 use refs::{Digest, Reference, Secret};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, WWW_AUTHENTICATE,
@@ -72,7 +73,7 @@ impl Session {
         self.get(self.url(page)?, &[], 0, What::Tags).await
     }
 
-    fn url(&self, rest: &str) -> Result<Url, Error> {
+    pub(crate) fn url(&self, rest: &str) -> Result<Url, Error> {
         let path = format!("v2/{}/{rest}", self.reference.path());
         self.endpoint.base.join(&path).map_err(|_| Error::Malformed { what: "address", reason: path })
     }
@@ -97,6 +98,39 @@ impl Session {
             return self.check(response, what).await;
         };
         let response = self.follow(request(Some(&authorization))).await?;
+        let response = self.check(response, what).await?;
+        *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization);
+        Ok(response)
+    }
+
+    /// Sends a request with a body that can be sent again, and meets a challenge. Redirections are not followed.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+        what: What<'_>,
+    ) -> Result<Response, Error> {
+        let is_ours = url.origin() == self.endpoint.base.origin();
+        let once = async |authorization: Option<&Secret<String>>| {
+            let mut headers = headers.clone();
+            if let Some(authorization) = authorization {
+                headers.insert(AUTHORIZATION, sensitive(authorization)?);
+            }
+            let sending = self.client.request(method.clone(), url.clone()).headers(headers);
+            sending.body(body.clone()).send().await.map_err(|error| self.failed(&url, error))
+        };
+        let known = self.authorization().filter(|_| is_ours);
+        let response = once(known.as_ref()).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !is_ours {
+            return self.check(response, what).await;
+        }
+        let Some(challenge) = challenge_of(&response) else { return self.check(response, what).await };
+        let Some(authorization) = self.answer(&challenge).await? else {
+            return self.check(response, what).await;
+        };
+        let response = once(Some(&authorization)).await?;
         let response = self.check(response, what).await?;
         *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization);
         Ok(response)
@@ -189,7 +223,10 @@ impl Session {
         {
             // Docker's words for "the token does not reach so far".
             let detail = "denied: requested access to the resource is denied".to_owned();
-            return Err(Error::Denied { name: self.reference.familiar_name(), detail });
+            return Err(match what {
+                What::Push => Error::PushRefused { detail },
+                _ => Error::Denied { name: self.reference.familiar_name(), detail },
+            });
         }
         Err(Error::of_answer(&self.registry(), answer, &self.reference, what))
     }

@@ -130,6 +130,24 @@ impl Images {
     }
 }
 
+impl Images {
+    /// Notes the digest under which a registry knows an image; an image that is gone by now is left alone.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn note_digest(&self, image: &Digest, reference: &Reference) -> Result<(), Error> {
+        let registration = Registration { digest: Some(reference), ..Registration::default() };
+        self.shared.store.write(|tx| {
+            if tx.image(image)?.is_some() {
+                for name in names(&registration, image) {
+                    tx.set_name(&name)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
 fn names(registration: &Registration<'_>, image: &Digest) -> Vec<NameRow> {
     let updated_ns = now_ns();
     let row = |name: String, kind| NameRow { name, kind, image: image.clone(), updated_ns };

@@ -5,8 +5,8 @@ use crate::request::Query;
 use crate::respond::{self, Body, Reply};
 use crate::route::{ContainerVerb as Verb, Route, Target, Unroutable, route};
 use crate::{
-    Server, State, archives, check, commit, containers, df, events, exec, images, networks, pull, system,
-    volumes, websocket,
+    Server, State, archives, check, commit, containers, df, events, exec, image_prune, images, networks,
+    pull, push, system, volumes, websocket,
 };
 use error::Kind;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -67,6 +67,8 @@ async fn handle(server: &Server, route: Route, request: Request<Incoming>) -> Re
         Target::ImageList => images::list(state, &call).await,
         Target::ImagePull if call.query.get("fromSrc").is_some() => archives::import(state, call).await,
         Target::ImagePull => pull::pull(state, &call).await,
+        Target::ImagePush(name) => push::push(state, name, &call).await,
+        Target::ImagePrune => image_prune::prune(state, &call).await,
         Target::ImageLoad => archives::load(state, call).await,
         Target::ImageSave(name) => archives::save(state, name, &call).await,
         Target::Commit => commit::commit(state, call).await,

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use error::Failure;
 use futures_util::stream;
 use refs::{Digest, Platform, Reference, Timestamp, human_size};
-use registry::{Credentials, LayerProgress, Outcome, Progress, PullRequest, Pulled};
+use registry::{Credentials, LayerProgress, Outcome, Progress, PullRequest};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use wire::progress::{Detail, ErrorDetail, Line};
 
 /// How many lines may wait for a slow client before the pull waits for it.
-const QUEUE_LINES: usize = 64;
+pub(crate) const QUEUE_LINES: usize = 64;
 
 /// `POST /images/create`. Failures before the first line are HTTP errors, later ones are the last line.
 pub(crate) async fn pull(state: &State, call: &Call) -> Reply {
@@ -29,11 +29,11 @@ pub(crate) async fn pull(state: &State, call: &Call) -> Reply {
     let reference = request.reference.clone();
     let (sender, receiver) = mpsc::channel(QUEUE_LINES);
     let job = async move {
-        let pulled = registry.pull(&request, sender).await?;
+        registry.pull(&request, sender).await?;
         publish(&events, &reference);
-        Ok(pulled)
+        Ok(())
     };
-    let mut pulling = Pulling::new(Box::pin(job), receiver);
+    let mut pulling = Driven::new(Box::pin(job), receiver);
     let first = match pulling.next().await {
         Some(Ok(progress)) => line(&progress).encode().into(),
         Some(Err(failure)) => return Err(failure),
@@ -88,23 +88,23 @@ fn publish(events: &Events, reference: &Reference) {
     });
 }
 
-type Job = Pin<Box<dyn Future<Output = Result<Pulled, Failure>> + Send>>;
+type Job = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
-/// A pull under way: it goes on only while somebody asks for its next step.
-struct Pulling {
+/// A pull or push under way: it goes on only while somebody asks for its next step.
+pub(crate) struct Driven<P> {
     job: Option<Job>,
-    receiver: mpsc::Receiver<Progress>,
+    receiver: mpsc::Receiver<P>,
     /// Why the job failed; told after the steps that came before.
     failure: Option<Failure>,
 }
 
-impl Pulling {
-    fn new(job: Job, receiver: mpsc::Receiver<Progress>) -> Self {
+impl<P> Driven<P> {
+    pub(crate) fn new(job: Job, receiver: mpsc::Receiver<P>) -> Self {
         Self { job: Some(job), receiver, failure: None }
     }
 
-    /// Returns the next step, or why the pull failed; none at its end.
-    async fn next(&mut self) -> Option<Result<Progress, Failure>> {
+    /// Returns the next step, or why it failed; none at its end.
+    pub(crate) async fn next(&mut self) -> Option<Result<P, Failure>> {
         if let Some(job) = &mut self.job {
             tokio::select! {
                 biased;
@@ -243,7 +243,7 @@ mod tests {
             sender.send(Progress::Pulling { path: "a/b".into(), tag: "c".into() }).await.unwrap();
             Err(Failure::new(error::Kind::Internal, "broken"))
         });
-        let mut pulling = Pulling::new(job, receiver);
+        let mut pulling = Driven::new(job, receiver);
         assert!(matches!(pulling.next().await, Some(Ok(Progress::Pulling { .. }))));
         assert_eq!(pulling.next().await.unwrap().unwrap_err().message, "broken");
         assert!(pulling.next().await.is_none());
@@ -257,14 +257,9 @@ mod tests {
         let job: Job = Box::pin(async move {
             sender.send(Progress::Digest(told.clone())).await.unwrap();
             sender.send(Progress::Digest(told.clone())).await.unwrap();
-            Ok(Pulled {
-                image_id: told.clone(),
-                digest: told,
-                platform: Platform::host(),
-                outcome: Outcome::Newer,
-            })
+            Ok(())
         });
-        let mut pulling = Pulling::new(job, receiver);
+        let mut pulling = Driven::new(job, receiver);
         for _ in 0..2 {
             assert_eq!(pulling.next().await.unwrap().unwrap(), Progress::Digest(digest.clone()));
         }

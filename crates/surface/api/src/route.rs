@@ -27,6 +27,8 @@ pub(crate) enum Target {
     ImageList,
     ImagePull,
     ImageLoad,
+    ImagePush(String),
+    ImagePrune,
     /// One image by name, or those of the query.
     ImageSave(Option<String>),
     Commit,
@@ -242,7 +244,7 @@ fn image(method: &Method, segments: &[&str]) -> Option<Target> {
         ("GET", ["get"]) => return Some(Target::ImageSave(None)),
         ("POST", ["create"]) => return Some(Target::ImagePull),
         ("POST", ["load"]) => return Some(Target::ImageLoad),
-        ("POST", ["prune"]) => return Some(Target::NotYet("pruning")),
+        ("POST", ["prune"]) => return Some(Target::ImagePrune),
         ("DELETE", [_, ..]) => return named(segments).map(Target::ImageRemove),
         _ => {}
     }
@@ -253,7 +255,7 @@ fn image(method: &Method, segments: &[&str]) -> Option<Target> {
         ("GET", "history") => Some(Target::ImageHistory(name)),
         ("GET", "verify") => Some(Target::ImageVerify(name)),
         ("POST", "tag") => Some(Target::ImageTag(name)),
-        ("POST", "push") => Some(Target::NotYet("pushing images")),
+        ("POST", "push") => Some(Target::ImagePush(name)),
         ("GET", "get") => Some(Target::ImageSave(Some(name))),
         ("GET", "attestations") => Some(Target::NotYet("attestations")),
         _ => None,
@@ -341,7 +343,7 @@ mod tests {
             (Method::POST, "/system/check", Target::SystemCheck),
             (Method::DELETE, "/images/foo/bar:1", Target::ImageRemove("foo/bar:1".into())),
             (Method::POST, "/images/foo/bar/tag", Target::ImageTag("foo/bar".into())),
-            (Method::POST, "/images/foo/push", Target::NotYet("pushing images")),
+            (Method::POST, "/images/foo/push", Target::ImagePush("foo".into())),
         ];
         for (method, path, expected) in cases {
             assert_eq!(target_of(method, path), expected, "{path}");

@@ -24,6 +24,7 @@ mod port;
 pub(crate) mod prune;
 mod ps;
 mod pull;
+mod push;
 pub(crate) mod registry;
 mod rename;
 mod rm;
@@ -70,6 +71,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("port", &port::PORT),
         Entry::command("ps", &ps::PS),
         Entry::command("pull", &pull::PULL),
+        Entry::command("push", &push::PUSH),
         Entry::menu("registry", &registry::MENU),
         Entry::command("rename", &rename::RENAME),
         Entry::command("restart", &stop::RESTART),
@@ -131,7 +133,9 @@ const IMAGE: Menu = Menu {
         Entry::command("inspect", &inspect::IMAGE_INSPECT),
         Entry::command("load", &load::LOAD),
         Entry::command("ls", &images::IMAGES).hidden(&["list"]),
+        Entry::command("prune", &prune::IMAGE_PRUNE),
         Entry::command("pull", &pull::PULL),
+        Entry::command("push", &push::PUSH),
         Entry::command("rm", &rmi::RMI).hidden(&["remove"]),
         Entry::command("save", &save::SAVE),
         Entry::command("tag", &tag::TAG),
@@ -176,7 +180,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("node", SWARM),
     ("plugin", "there are no plugins"),
     ("prune", "it does not exist yet; `naru container prune` and `naru system prune` do"),
-    ("push", "images cannot be pushed yet"),
     ("search", "it does not exist yet"),
     ("secret", SWARM),
     ("service", SWARM),

@@ -26,6 +26,19 @@ pub struct RemoveImage {
     pub keep_parents: bool,
 }
 
+/// What is pushed.
+#[derive(Debug, Clone, Default)]
+pub struct PushImage {
+    /// The repository with its domain.
+    pub repository: String,
+    /// The tag; empty for all tags.
+    pub tag: String,
+    /// `os/architecture[/variant]` that the image must have; empty for any.
+    pub platform: String,
+    /// The credentials as base64url JSON; empty for none.
+    pub auth: String,
+}
+
 /// What is pulled.
 #[derive(Debug, Clone, Default)]
 pub struct PullImage {
@@ -78,6 +91,22 @@ impl Client {
         if let Ok(value) = HeaderValue::from_str(&what.auth)
             && !what.auth.is_empty()
         {
+            request = request.header(HeaderName::from_static("x-registry-auth"), value);
+        }
+        self.lines(request).await
+    }
+
+    /// Pushes an image and returns the progress as it comes. Dropping it gives the push up.
+    ///
+    /// # Errors
+    /// What goes wrong before the first byte; later errors are in the progress.
+    pub async fn push(&self, what: &PushImage) -> Result<JsonLines<Line>, Error> {
+        let query =
+            Query::default().with_some("tag", Some(&what.tag)).with_some("platform", Some(&what.platform));
+        // The header must be there, `{}` stands for nobody.
+        let auth = if what.auth.is_empty() { "e30=" } else { &what.auth };
+        let mut request = Request::post(format!("/images/{}/push", segment(&what.repository))).query(query);
+        if let Ok(value) = HeaderValue::from_str(auth) {
             request = request.header(HeaderName::from_static("x-registry-auth"), value);
         }
         self.lines(request).await

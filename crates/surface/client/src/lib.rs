@@ -34,7 +34,7 @@ pub use containers::{AttachTo, ListContainers, LogQuery, RemoveContainer, Sizes,
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use hijack::{Hijacked, ReadHalf, WriteHalf};
-pub use images::{ListImages, PullImage, RemoveImage};
+pub use images::{ListImages, PullImage, PushImage, RemoveImage};
 pub use lines::{ByteStream, JsonLines};
 pub use system::{CheckSystem, Prune};
 pub use tls::{Tls, TlsFiles};

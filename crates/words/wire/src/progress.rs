@@ -30,6 +30,9 @@ pub struct Line {
     /// The error's text again.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// What programs read: the digest of what was pushed, the id of what was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aux: Option<serde_json::Value>,
 }
 
 /// How far a layer is.

@@ -21,6 +21,17 @@ pub(crate) const CONTAINER_PRUNE: Command = Command {
     ..Command::new("[OPTIONS]", "Remove all stopped containers", Arity::None, containers)
 };
 
+/// `naru image prune`.
+pub(crate) const IMAGE_PRUNE: Command = Command {
+    flags: &[
+        Flag::switch("all", "Remove all unused images, not just dangling ones").short('a'),
+        Flag::many("filter", "filter", "Provide filter values (e.g. \"until=<timestamp>\")")
+            .check(check::filter),
+        Flag::switch("force", "Do not prompt for confirmation").short('f'),
+    ],
+    ..Command::new("[OPTIONS]", "Remove unused images", Arity::None, images)
+};
+
 /// `naru system prune`.
 pub(crate) const SYSTEM_PRUNE: Command = Command {
     flags: &[
@@ -42,6 +53,26 @@ fn containers<'a>(context: &'a Context, flags: &'a Matches) -> Run<'a> {
             return Ok(());
         }
         let (text, bytes) = prune(context.engine().await?, Prune::Containers, &filters).await?;
+        print(&text)?;
+        reclaimed(bytes)
+    })
+}
+
+fn images<'a>(context: &'a Context, flags: &'a Matches) -> Run<'a> {
+    Box::pin(async move {
+        let mut filters = filters(flags)?;
+        let all = flags.on("all");
+        filters.add("dangling", if all { "false" } else { "true" });
+        let warning = match all {
+            true => {
+                "WARNING! This will remove all images without at least one container associated to them.\n"
+            }
+            false => "WARNING! This will remove all dangling images.\n",
+        };
+        if !flags.on("force") && !confirm(&format!("{warning}Are you sure you want to continue? [y/N] "))? {
+            return Ok(());
+        }
+        let (text, bytes) = prune(context.engine().await?, Prune::Images, &filters).await?;
         print(&text)?;
         reclaimed(bytes)
     })

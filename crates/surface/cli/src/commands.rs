@@ -20,6 +20,7 @@ mod inspect;
 mod kill;
 mod load;
 mod logs;
+mod network;
 mod port;
 pub(crate) mod prune;
 mod ps;
@@ -67,6 +68,7 @@ pub(crate) const ROOT: Menu = Menu {
         Entry::command("kill", &kill::KILL),
         Entry::command("load", &load::LOAD),
         Entry::command("logs", &logs::LOGS),
+        Entry::menu("network", &network::MENU),
         Entry::command("pause", &each::PAUSE),
         Entry::command("port", &port::PORT),
         Entry::command("ps", &ps::PS),
@@ -158,7 +160,6 @@ const SYSTEM: Menu = Menu {
 
 const BUILD: &str = "images cannot be built yet";
 const SWARM: &str = "there are no clusters yet";
-const NETWORK: &str = "networks of your own do not exist yet";
 const LOGIN: &str = "it does not exist yet; `naru pull` uses the logins in ~/.docker/config.json";
 
 /// Commands of Docker that are refused by name.
@@ -176,7 +177,6 @@ pub(crate) const NOT_YET: &[(&str, &str)] = &[
     ("login", LOGIN),
     ("logout", LOGIN),
     ("manifest", "it does not exist yet"),
-    ("network", NETWORK),
     ("node", SWARM),
     ("plugin", "there are no plugins"),
     ("prune", "it does not exist yet; `naru container prune` and `naru system prune` do"),

@@ -22,6 +22,7 @@ pub mod frames;
 mod hijack;
 mod images;
 mod lines;
+mod networks;
 mod request;
 mod system;
 mod tls;

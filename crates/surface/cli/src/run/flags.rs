@@ -67,6 +67,12 @@ macro_rules! with_common {
                 .check(check::mount),
             Flag::one("name", "string", "Assign a name to the container"),
             Flag::many("network", "network", "Connect a container to a network").also(&["net"]),
+            Flag::many("network-alias", "list", "Add network-scoped alias for the container").also(&["net-alias"]),
+            Flag::one("ip", "string", "IPv4 address (e.g., 172.30.100.104)"),
+            Flag::one("ip6", "string", "IPv6 address (e.g., 2001:db8::33)"),
+            Flag::many("link", "list", "Add link to another container"),
+            Flag::many("link-local-ip", "list", "Container IPv4/IPv6 link-local addresses"),
+            Flag::one("mac-address", "string", "Container MAC address (e.g., \"92:d0:c6:0a:29:33\")"),
             Flag::switch("no-healthcheck", "Disable any container-specified HEALTHCHECK"),
             Flag::switch("oom-kill-disable", "Disable OOM Killer"),
             Flag::one("oom-score-adj", "int", "Tune host's OOM preferences (-1000 to 1000)").check(int),
@@ -113,20 +119,12 @@ pub(crate) const RUN: &[Flag] = with_common![
     Flag::switch("sig-proxy", "Proxy received signals to the process").default("true"),
 ];
 
-const NETWORKS: &str = "containers cannot be connected to networks of your own yet";
 const RATES: &str = "limits per block device do not exist yet";
 const REALTIME: &str = "real-time scheduling limits do not exist yet";
 const WINDOWS: &str = "it is for Windows containers only";
 
 /// Flags of Docker that are refused by name.
 pub(crate) const MISSING: &[Missing] = &[
-    Missing::new("ip", NETWORKS),
-    Missing::new("ip6", NETWORKS),
-    Missing::new("link", NETWORKS),
-    Missing::new("link-local-ip", NETWORKS),
-    Missing::new("mac-address", NETWORKS),
-    Missing::new("network-alias", NETWORKS),
-    Missing::new("net-alias", NETWORKS),
     Missing::new("blkio-weight-device", RATES),
     Missing::new("device-read-bps", RATES),
     Missing::new("device-read-iops", RATES),

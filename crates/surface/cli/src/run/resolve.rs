@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wire::container::{Config, ContainerCreate, HealthConfig, NetworkingConfig};
 use wire::go::{Empty, Set};
 use wire::host_config::{HostConfig, LogConfig, Ulimit};
-use wire::network::EndpointSettings;
+use wire::network::{EndpointIpamConfig, EndpointSettings};
 
 use super::{Surroundings, check, mounts, options, ports};
 use crate::flags::{Matches, parse_int};
@@ -45,6 +45,7 @@ pub(crate) fn resolve(flags: &Matches, around: &Surroundings<'_>) -> Result<Cont
         dns: Some(each(flags, "dns", check::parse_dns)?),
         dns_options: Some(owned(&flags.all("dns-option"))),
         dns_search: Some(owned(&flags.all("dns-search"))),
+        links: some(owned(&flags.all("link"))),
         extra_hosts: some(each(flags, "add-host", check::parse_extra_host)?),
         group_add: some(owned(&flags.all("group-add"))),
         ipc_mode: flags.text("ipc").to_owned(),
@@ -249,25 +250,109 @@ fn one_of(flags: &Matches, name: &str, valid: &[&str], what: &str) -> Result<Str
     }
 }
 
+/// Returns the network mode, and the places in networks.
+///
+/// # Source
+/// docker/cli `cli/command/container/opts.go`, `parseNetworkOpts`.
 fn network(flags: &Matches) -> Result<(String, NetworkingConfig), String> {
+    let own = own_endpoint(flags);
     let given = flags.all("network");
-    let (mode, endpoints) = match given[..] {
-        [] => ("default", BTreeMap::from([("default".to_owned(), Some(EndpointSettings::default()))])),
-        [one] => (network_name(one)?, BTreeMap::new()),
-        _ => return Err("--network: several networks are not supported yet; give one".to_owned()),
+    let mut endpoints = BTreeMap::new();
+    let Some((first, others)) = given.split_first() else {
+        endpoints.insert("default".to_owned(), Some(own));
+        return Ok(("default".to_owned(), NetworkingConfig { endpoints_config: Some(endpoints) }));
     };
-    Ok((mode.to_owned(), NetworkingConfig { endpoints_config: Some(endpoints) }))
+    let (mode, settings) = endpoint(first)?;
+    let settings = merged(settings, own)?;
+    if settings != EndpointSettings::default() || !others.is_empty() {
+        endpoints.insert(mode.clone(), Some(settings));
+    }
+    for other in others {
+        let (name, settings) = endpoint(other)?;
+        if endpoints.insert(name.clone(), Some(settings)).is_some() {
+            return Err(format!("network {name:?} is specified multiple times"));
+        }
+    }
+    Ok((mode, NetworkingConfig { endpoints_config: Some(endpoints) }))
 }
 
-/// Takes the short form, and `name=x`.
-fn network_name(text: &str) -> Result<&str, String> {
+/// Returns what the flags beside `--network` say of the first network.
+fn own_endpoint(flags: &Matches) -> EndpointSettings {
+    let list = |name: &str| some(owned(&flags.all(name)));
+    let addresses = EndpointIpamConfig {
+        ipv4_address: flags.text("ip").to_owned(),
+        ipv6_address: flags.text("ip6").to_owned(),
+        link_local_ips: list("link-local-ip"),
+    };
+    EndpointSettings {
+        ipam_config: (addresses != EndpointIpamConfig::default()).then_some(addresses),
+        links: list("link"),
+        aliases: list("network-alias"),
+        mac_address: flags.text("mac-address").to_owned(),
+        ..EndpointSettings::default()
+    }
+}
+
+/// Puts both together; a value must not be given twice.
+fn merged(mut settings: EndpointSettings, own: EndpointSettings) -> Result<EndpointSettings, String> {
+    let conflict = |flag: &str, what: &str| {
+        Err(format!("conflicting options: cannot specify both --{flag} and per-network {what}"))
+    };
+    if own.aliases.is_some() && settings.aliases.is_some() {
+        return conflict("network-alias", "alias");
+    }
+    if own.ipam_config.is_some() && settings.ipam_config.is_some() {
+        return conflict("ip", "IPv4 address");
+    }
+    if !own.mac_address.is_empty() && !settings.mac_address.is_empty() {
+        return conflict("mac-address", "MAC address");
+    }
+    settings.aliases = settings.aliases.or(own.aliases);
+    settings.ipam_config = settings.ipam_config.or(own.ipam_config);
+    settings.links = settings.links.or(own.links);
+    if settings.mac_address.is_empty() {
+        settings.mac_address = own.mac_address;
+    }
+    Ok(settings)
+}
+
+/// Takes the short form, and `name=x,alias=y,…`.
+///
+/// # Source
+/// docker/cli `opts/network.go`.
+fn endpoint(text: &str) -> Result<(String, EndpointSettings), String> {
+    let mut settings = EndpointSettings::default();
     if !text.contains('=') {
-        return Ok(text);
+        return Ok((text.to_owned(), settings));
     }
-    match text.strip_prefix("name=") {
-        Some(name) if !name.contains(['=', ',']) && !name.is_empty() => Ok(name),
-        _ => Err(format!("--network {text}: options of endpoints are not supported yet; give a name")),
+    let mut name = String::new();
+    let mut addresses = EndpointIpamConfig::default();
+    for field in text.split(',') {
+        let (key, value) = field.split_once('=').ok_or_else(|| format!("invalid field {field}"))?;
+        let value = value.trim();
+        match key.trim().to_ascii_lowercase().as_str() {
+            "name" => value.clone_into(&mut name),
+            "alias" => settings.aliases.get_or_insert_default().push(value.to_owned()),
+            "ip" => value.clone_into(&mut addresses.ipv4_address),
+            "ip6" => value.clone_into(&mut addresses.ipv6_address),
+            "link-local-ip" => addresses.link_local_ips.get_or_insert_default().push(value.to_owned()),
+            "mac-address" => value.clone_into(&mut settings.mac_address),
+            "driver-opt" => {
+                let (key, value) =
+                    value.split_once('=').ok_or("invalid key value pair format in driver options")?;
+                settings.driver_opts.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+            }
+            "gw-priority" => {
+                settings.gw_priority = value.parse().map_err(|_| format!("invalid gw-priority ({value})"))?;
+            }
+            other => return Err(format!("invalid field key {other}")),
+        }
     }
+    if name.is_empty() {
+        return Err("network name/id is not specified".to_owned());
+    }
+    settings.ipam_config = (addresses != EndpointIpamConfig::default()).then_some(addresses);
+    Ok((name, settings))
 }
 
 fn each<T>(flags: &Matches, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -376,10 +461,7 @@ mod tests {
             (&["--env-file", "/nope"], "open /nope: no such file or directory"),
             (&["--label-file", "/nope"], "open /nope: no such file or directory"),
             (&["--device", "x"], "x is not an absolute path"),
-            (
-                &["--network", "a", "--network", "b"],
-                "--network: several networks are not supported yet; give one",
-            ),
+            (&["--network", "a", "--network", "name=b,x=y"], "invalid field key x"),
         ];
         for (words, why) in cases {
             let words: Vec<String> =

@@ -4,6 +4,7 @@ mod birth;
 mod delete;
 mod events;
 mod exec;
+mod features;
 mod kill;
 mod list;
 mod pause;
@@ -52,6 +53,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     update::UPDATE,
     events::EVENTS,
     spec::SPEC,
+    features::FEATURES,
     CHECKPOINT,
     RESTORE,
 ];

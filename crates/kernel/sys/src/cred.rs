@@ -63,6 +63,11 @@ pub const SYS_ADMIN: Capabilities = Capabilities(1 << 21);
 /// CAP_MKNOD alone.
 pub const MKNOD: Capabilities = Capabilities(1 << 27);
 
+/// Returns the names of all capabilities that are known here, `CAP_CHOWN` first.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter()
+}
+
 impl Capabilities {
     /// Returns the set of one capability by name (`CAP_CHOWN`).
     pub fn named(name: &str) -> Option<Self> {

@@ -64,7 +64,7 @@ fn runtimes_own_file_cannot_be_written_from_a_container() {
     let mut version = Command::new(&runtime);
     bed.configure(|config| {
         config["process"]["args"] = json!(["/proc/self/exe", "--version"]);
-        config["linux"]["cgroupsPath"] = json!(format!("/naru-oci/{}/b", bed.prefix));
+        config["linux"]["cgroupsPath"] = json!(format!("/{}-b", bed.prefix));
     });
     version.arg("--root").arg(bed.folder.join("root")).args(["run", "b"]).current_dir(bed.bundle());
     assert!(said(version, "").ok().starts_with("naru-run version"));

@@ -58,7 +58,7 @@ impl Bed {
         bed.run(&["spec", "--bundle", bed.bundle().to_str().expect("text")]).ok();
         bed.configure(|config| {
             config["process"]["terminal"] = json!(false);
-            config["linux"]["cgroupsPath"] = json!(format!("/naru-oci/{}", bed.prefix));
+            config["linux"]["cgroupsPath"] = json!(format!("/{}", bed.prefix));
             config["root"]["readonly"] = json!(false);
         });
         bed
@@ -132,7 +132,7 @@ impl Bed {
 
     /// Returns the cgroup directories of this bed that exist.
     pub(super) fn cgroups(&self) -> Vec<PathBuf> {
-        let path = format!("naru-oci/{}", self.prefix);
+        let path = self.prefix.clone();
         let mut found = vec![PathBuf::from("/sys/fs/cgroup").join(&path)];
         for entry in fs::read_dir("/sys/fs/cgroup").expect("cgroups are mounted").flatten() {
             found.push(entry.path().join(&path));

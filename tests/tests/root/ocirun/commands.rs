@@ -223,6 +223,9 @@ fn version_help_and_what_is_not_supported_say_so() {
         let said = bed.run(&[command, "a"]).fails_with(1);
         assert_eq!(said, format!("naru-run {command} failed: {command} is not supported\n"));
     }
+    let features: Value = serde_json::from_str(&bed.run(&["features"]).ok()).expect("JSON");
+    assert_eq!(features["ociVersionMax"], "1.3.0");
+    assert_eq!(features["linux"]["cgroup"]["v2"], true);
     assert!(bed.run(&["nosuch"]).fails_with(1).contains("no such command"));
     let again = bed.run(&["spec"]).fails_with(1);
     assert!(again.contains("config.json exists. Remove it first"), "{again}");

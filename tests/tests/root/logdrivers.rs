@@ -166,6 +166,7 @@ fn gelf_gets_json() {
     let args = ["run", "-d", "--name", "one", "--log-driver", "gelf"];
     let _ =
         env.naru(&[&args[..], &address, &["busybox", "sh", "-c", "echo hello; sleep 1000"]].concat()).ok();
+    wait_until("it has written", || env.naru(&["logs", "one"]).stdout.contains("hello"));
     // What was written is sent before the container is gone; the end of the connection brings the line end.
     let _ = env.naru(&["rm", "-f", "one"]).ok();
     wait_until("the message comes", || env.naru(&["logs", "receiver"]).stderr.contains("short_message"));

@@ -123,6 +123,9 @@ fn text(string: &str) -> String {
     if is_time(string) {
         return if string.starts_with("0001-01-01T00:00:00") { string.to_owned() } else { "<time>".into() };
     }
+    if let Some((_, volume)) = string.split_once("/volumes/").filter(|_| string.starts_with('/')) {
+        return format!("<data root>/volumes/{volume}");
+    }
     let mut out = String::with_capacity(string.len());
     let mut word = String::new();
     for c in string.chars() {
@@ -194,6 +197,7 @@ mod tests {
             ("172.17.0.0/16".into(), "<subnet>"),
             ("02:42:ac:11:00:02".into(), "<mac>"),
             (format!("/var/lib/x/containers/{id}/hostname"), "<path>"),
+            ("/var/lib/x/volumes/data/_data".into(), "<data root>/volumes/data/_data"),
             ("plain text, 1.51".into(), "plain text, 1.51"),
         ] {
             assert_eq!(normalize("", json!(text)), json!(expected));

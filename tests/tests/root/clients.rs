@@ -33,7 +33,7 @@ docker_py_tests! {
     docker_py_containers_logs
     docker_py_containers_exec
     docker_py_containers_attach
-    docker_py_containers_archive
+    docker_py_containers_export
     docker_py_containers_prune
     docker_py_images_all
     docker_py_networks_all
@@ -100,10 +100,10 @@ fn compose_project_lives_through_its_whole_life() {
 
     let port = project.compose(&["port", "app", "80"]).ok();
     let port = port.rsplit(':').next().expect("a port").to_owned();
-    let page = env.run_in_namespace(
-        "busybox",
-        &["wget", "-q", "-T", "10", "-O", "-", &format!("http://127.0.0.1:{port}/index.html")],
+    let fetch = format!(
+        "printf 'GET /index.html HTTP/1.0\\r\\n\\r\\n' | busybox nc -w 10 127.0.0.1 {port} | tail -n 1"
     );
+    let page = env.run_in_namespace("sh", &["-c", &fetch]);
     assert_eq!(page.ok(), "a secret word");
 
     assert!(project.compose(&["logs", "worker"]).ok().contains("working"));

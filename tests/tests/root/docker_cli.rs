@@ -98,12 +98,10 @@ fn docker_inspect_has_the_fields_that_tools_read() {
 fn docker_create_refuses_what_is_not_there_yet() {
     let env = TestEnv::with_busybox();
     for (flags, word) in [
-        (&["-p", "8080:80"][..], "portbindings"),
-        (&["--health-cmd", "true"], "health"),
-        (&["--gpus", "all"], "devicerequests"),
-        (&["--log-driver", "syslog"], "syslog"),
-        (&["--mount", "type=volume,source=x,target=/x"], "volume"),
-        (&["--network", "nosuch"], "nosuch"),
+        (&["--gpus", "all"][..], "devicerequests"),
+        (&["--log-driver", "awslogs"], "awslogs"),
+        (&["--mount", "type=image,source=busybox,target=/x"], "image"),
+        (&["--cpu-rt-runtime", "1000"], "cpurealtimeruntime"),
     ] {
         let mut args = vec!["create"];
         args.extend(flags);

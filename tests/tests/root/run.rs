@@ -57,7 +57,7 @@ fn run_fails_with_125_when_the_engine_refuses() {
         (&["run", "--rm", "-p", "80:x", "busybox", "true"], "invalid containerPort: x"),
         (&["run", "--rm", "--no-such-flag", "busybox", "true"], "--no-such-flag"),
         (&["run", "--rm", "--restart", "always", "busybox", "true"], "--rm"),
-        (&["run", "--rm", "-v", "named:/data", "busybox", "true"], "volume"),
+        (&["run", "--rm", "-v", "named/x:/data", "busybox", "true"], "named/x"),
         (&["run", "--rm", "BusyBox", "true"], "must be lowercase"),
         (&["run", "--rm", "--name", "a b", "busybox", "true"], "Invalid container name"),
     ] {

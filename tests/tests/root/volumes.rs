@@ -175,13 +175,15 @@ fn events_and_inspect_are_dockers() {
         .ok();
     let _ = env.naru(&["rm", "one"]).ok();
     let _ = volume(&env, &["rm", "data"]);
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     let log = env
         .naru(&[
             "events",
             "--since",
             "0",
             "--until",
-            "1s",
+            &(now + 1).to_string(),
             "--filter",
             "volume=data",
             "--format",

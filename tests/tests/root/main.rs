@@ -22,6 +22,7 @@ mod malformed;
 mod mounts;
 mod network;
 mod networks;
+mod networks_cli;
 mod ocirun;
 mod on_demand;
 mod ports;

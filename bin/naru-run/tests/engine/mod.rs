@@ -58,7 +58,7 @@ impl Engine {
         let hello = engine.hello();
         assert_eq!(
             (hello.version, hello.shim_pid, hello.state),
-            (1, engine.shim.pid, shimwire::State::Empty)
+            (shimwire::VERSION, engine.shim.pid, shimwire::State::Empty)
         );
         engine
     }

@@ -13,11 +13,15 @@ use error::Failure;
 use image::{Loading, Registration};
 use oci::image::{ContainerConfig, History, ImageConfig, RootFs};
 use refs::{Platform, Reference, Timestamp};
+use std::io::{self, Read as _};
 use std::time::SystemTime;
 use tokio::sync::mpsc;
 use wire::progress::{Detail, Line};
 
 const TAR: &str = "application/x-tar";
+
+/// Bytes behind a failure that are read and thrown away, so that the client sees the answer.
+const REST_BYTES: u64 = 64 << 20;
 
 /// Lines that wait for a slow client.
 const QUEUE_LINES: usize = 64;
@@ -41,7 +45,7 @@ pub(crate) async fn save(state: &State, name: Option<String>, call: &Call) -> Re
 pub(crate) async fn load(state: &State, call: Call) -> Reply {
     let quiet = call.query.flag_or("quiet", true);
     let platform = platform(&call.query)?;
-    let body = bodies::reader(call.request.into_body());
+    let mut body = bodies::reader(call.request.into_body());
     let (sender, receiver) = mpsc::channel(QUEUE_LINES);
     let (images, transfers, events) = (state.images.clone(), state.transfers.clone(), state.events.clone());
     tokio::spawn(async move {
@@ -54,8 +58,10 @@ pub(crate) async fn load(state: &State, call: Call) -> Reply {
                     let _ = sender.blocking_send(line.encode().into()); // the load goes on without a client
                 }
             };
-            if let Err(error) = images.load(body, platform.as_ref(), &mut tell) {
+            if let Err(error) = images.load(&mut body, platform.as_ref(), &mut tell) {
                 let _ = sender.blocking_send(error_line(&Failure::from(error)).encode().into());
+                // A connection that is closed before all was read takes the answer with it.
+                let _ = io::copy(&mut body.take(REST_BYTES), &mut io::sink()); // the client may have gone
             }
         };
         transfers.run(job).await;

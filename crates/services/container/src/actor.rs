@@ -160,6 +160,10 @@ pub(crate) fn spawn(
             let found = actor.take_over(adopted);
             let first = actor.machine.step(now(), Event::Found(found));
             actor.find_health();
+            // Whoever sees that it runs may exec and attach, also while the task still finishes what was begun before.
+            if let Some(shim) = actor.shim.as_ref().filter(|_| first.contains(&Action::GoLive)) {
+                shared.attachments.found_live(shim);
+            }
             first
         }
         None => Vec::new(),

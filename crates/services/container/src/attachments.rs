@@ -79,6 +79,11 @@ impl Attachments {
         }
     }
 
+    /// The same for a container that was found running, before anybody can know of it and wait.
+    pub(crate) fn found_live(&self, shim: &ShimSender) {
+        self.state().live = Some(shim.clone());
+    }
+
     /// Returns the supervisor, while the container runs.
     pub(crate) fn live(&self) -> Option<ShimSender> {
         self.state().live.clone()

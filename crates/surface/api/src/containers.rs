@@ -318,10 +318,9 @@ pub(crate) async fn remove(state: &State, name: &str, call: &Call) -> Reply {
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST /containers/{name}/attach`.
-pub(crate) async fn attach(state: &State, name: &str, call: Call) -> Reply {
-    let query = &call.query;
-    let options = AttachOptions {
+/// Reads what a client wants to see and send. The streams come in frames unless there is a terminal.
+pub(crate) fn attach_options(query: &Query) -> Result<AttachOptions, container::Error> {
+    Ok(AttachOptions {
         stdin: query.flag("stdin"),
         stdout: query.flag("stdout"),
         stderr: query.flag("stderr"),
@@ -329,7 +328,12 @@ pub(crate) async fn attach(state: &State, name: &str, call: Call) -> Reply {
         stream: query.flag("stream"),
         detach_keys: container::detach_keys::parse(query.get("detachKeys").unwrap_or_default())?,
         raw: false,
-    };
+    })
+}
+
+/// `POST /containers/{name}/attach`.
+pub(crate) async fn attach(state: &State, name: &str, call: Call) -> Reply {
+    let options = attach_options(&call.query)?;
     let attaching = state.containers.attach(name, options).await?;
     let upgraded = hijack::wants_upgrade(call.request.headers());
     let content_type = hijack::content_type(upgraded, attaching.tty, call.version);

@@ -10,6 +10,7 @@
 //! RFC 6455; moby daemon/server/router/container/container_routes.go `wsContainersAttach`.
 
 use crate::State;
+use crate::containers::attach_options;
 use crate::dispatch::Call;
 use crate::error::{Error, invalid};
 use crate::respond::{self, Reply};
@@ -37,16 +38,7 @@ const QUEUE: usize = 8;
 /// `GET /containers/{name}/attach/ws`.
 pub(crate) async fn attach(state: &State, name: &str, call: Call) -> Reply {
     let accept = accept(call.request.headers())?;
-    let query = &call.query;
-    let options = AttachOptions {
-        stdin: query.flag("stdin"),
-        stdout: query.flag("stdout"),
-        stderr: query.flag("stderr"),
-        logs: query.flag("logs"),
-        stream: query.flag("stream"),
-        detach_keys: container::detach_keys::parse(query.get("detachKeys").unwrap_or_default())?,
-        raw: true,
-    };
+    let options = AttachOptions { raw: true, ..attach_options(&call.query)? };
     let attaching = state.containers.attach(name, options).await?;
     let (ours, theirs) = StdStream::pair().map_err(Error::HandOver)?;
     ours.set_nonblocking(true).map_err(Error::HandOver)?;

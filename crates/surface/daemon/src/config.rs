@@ -569,33 +569,13 @@ fn ulimit(text: &str) -> Result<(String, UlimitEntry), Error> {
     Ok((name.to_owned(), UlimitEntry { name: name.to_owned(), soft, hard }))
 }
 
-/// Limits that Docker knows by name.
-const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 fn ulimits(entries: BTreeMap<String, UlimitEntry>) -> Result<Vec<container::spec::Ulimit>, Error> {
     let read = |(key, entry): (String, UlimitEntry)| {
         let UlimitEntry { name, soft, hard } = entry;
         let wrong =
             |rule: &str| Error::Value { key: "default-ulimits", value: key.clone(), rule: rule.to_owned() };
-        if key != name || !ULIMITS.contains(&name.as_str()) {
-            return Err(wrong(&format!("key and Name are the same, one of {}", ULIMITS.join(", "))));
+        if key != name || !refs::ULIMITS.contains(&name.as_str()) {
+            return Err(wrong(&format!("key and Name are the same, one of {}", refs::ULIMITS.join(", "))));
         }
         if hard != -1 && (soft == -1 || soft > hard) || soft < -1 || hard < -1 {
             return Err(wrong("Soft is at most Hard; -1 stands for no limit"));

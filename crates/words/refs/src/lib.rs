@@ -19,6 +19,7 @@ mod secret;
 mod signal;
 mod size;
 mod timestamp;
+mod ulimit;
 
 pub use digest::{Algorithm, Digest};
 pub use duration::{format_duration, human_duration, parse_duration};
@@ -32,3 +33,4 @@ pub use secret::Secret;
 pub use signal::Signal;
 pub use size::{ByteSize, bytes_size, human_size, human_size_with_precision};
 pub use timestamp::Timestamp;
+pub use ulimit::ULIMITS;

@@ -9,10 +9,10 @@
 //! ```
 
 use super::{
-    BATCH_ELEMENTS, Expression, Family, Hook, NEWRULE, SUBSYSTEM, base_chain, encode, message, new_table,
+    BATCH_ELEMENTS, Expression, Family, Hook, SUBSYSTEM, base_chain, message, new_rule, new_table,
     transaction,
 };
-use crate::message::{APPEND, CREATE, Message};
+use crate::message::{CREATE, Message};
 use crate::{Error, Socket};
 use std::net::{IpAddr, SocketAddr};
 
@@ -238,15 +238,6 @@ fn elements(kind: u16, family: Family, table: &str, set: &str, list: &[Element])
             message
         })
         .collect()
-}
-
-fn new_rule(family: Family, table: &str, chain: &str, rule: &[Expression]) -> Message {
-    let what = format!("add a rule to the nf_tables chain {chain} ({rule:?})");
-    let mut message = message(family, NEWRULE, CREATE | APPEND, what);
-    message.text(1, table).text(2, chain); // NFTA_RULE_TABLE, NFTA_RULE_CHAIN
-    // NFTA_RULE_EXPRESSIONS
-    message.nest(4, |list| rule.iter().for_each(|expression| encode(family, list, expression)));
-    message
 }
 
 /// Returns the chains that send packets to where the maps lead: what comes from outside, and what the host itself sends.

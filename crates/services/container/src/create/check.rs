@@ -12,25 +12,6 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
-/// The resources that `--ulimit` knows.
-const ULIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 /// Checks a request, completes its defaults, and returns warnings.
 ///
 /// # Errors
@@ -112,7 +93,7 @@ fn check_host(config: &Config, host: &HostConfig) -> Result<(), Error> {
         }
     }
     for ulimit in &host.ulimits {
-        if !ULIMITS.contains(&ulimit.name.as_str()) {
+        if !refs::ULIMITS.contains(&ulimit.name.as_str()) {
             return Err(Error::invalid(format!("invalid ulimit type: {}", ulimit.name)));
         }
         if ulimit.hard != -1 && (ulimit.soft == -1 || ulimit.soft > ulimit.hard) {

@@ -73,12 +73,8 @@ pub(crate) fn bounded(path: &Path) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// InvalidArgument for what is not of the right form.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(text).map_err(|error| {
-        let field = crate::locate::field(text, error.line(), error.column());
-        let reason = error.to_string();
-        let text = if field.is_empty() { reason } else { format!("{field}: {reason}") };
-        Error::Content { path: path.to_owned(), text }
-    })
+    oci::runtime::from_json(text)
+        .map_err(|error| Error::Content { path: path.to_owned(), text: error.to_string() })
 }
 
 /// Adds what every container may do with devices, whatever its rules say, as runc: make them, and use the default ones.

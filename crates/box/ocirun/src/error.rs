@@ -56,9 +56,6 @@ pub enum Error {
     /// A cgroup refuses.
     #[error(transparent)]
     Cgroup(#[from] cgroup::Error),
-    /// The system call filter cannot be made.
-    #[error("linux.seccomp")]
-    Seccomp(#[from] seccomp::Error),
     /// A system call failed.
     #[error("cannot {what}")]
     Sys {
@@ -112,7 +109,6 @@ impl Fault for Error {
             Self::NotSupported(_) => Kind::Unimplemented,
             Self::Process(error) | Self::Runtime(error) => error.kind(),
             Self::Cgroup(error) => error.kind(),
-            Self::Seccomp(error) => error.kind(),
             Self::Sys { .. } => Kind::Internal,
             Self::Command { source, .. } => source.kind(),
         }

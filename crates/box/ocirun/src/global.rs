@@ -16,7 +16,11 @@ pub(crate) const FLAGS: &[Flag] = &[
     text(&["log-format"], "FORMAT", "text or json"),
     text(&["root"], "DIR", "where containers are kept (/run/naru-runc, or $XDG_RUNTIME_DIR/naru-runc)"),
     switch(&["systemd-cgroup"], "cgroupsPath is slice:prefix:name, and systemd makes the cgroup"),
-    text(&["rootless"], "WHEN", "ignore cgroups that may not be made: true, false or auto"),
+    text(
+        &["rootless"],
+        "WHEN",
+        "accepted; who calls decides whether cgroups that may not be made are left out",
+    ),
     text(&["cgroup-manager"], "NAME", "cgroupfs or systemd, as crun has it"),
     switch(&["version", "v"], "print the version"),
     switch(&["help", "h"], "print this help"),

@@ -24,11 +24,9 @@ mod bundle;
 mod console;
 mod foreground;
 mod hooks;
-mod locate;
 mod pid_file;
 mod preserve;
 mod process;
-mod seccomp;
 mod store;
 
 mod error;

@@ -50,14 +50,14 @@ impl Options {
 /// Makes a further process in a running container, up to the barrier.
 ///
 /// It is born in the container's pid namespace and (v2) cgroup, and joins the other namespaces itself: one clone, no
-/// process in between. `seccomp` is an array of `struct sock_filter`.
+/// process in between.
 ///
 /// # Errors
 /// As [`crate::spawn`]; CommandNotFound for a working directory that is not there.
 pub fn exec(
     target: &Target<'_>,
     process: &oci::runtime::Process,
-    seccomp: Option<Vec<u8>>,
+    seccomp: Option<Filter>,
     stdio: Stdio,
     options: Options,
     record: &mut dyn FnMut(Step),
@@ -104,8 +104,7 @@ pub fn exec(
         ops.push(terminal(&process, Console::Untouched));
     }
     ops.extend(streams(stdio, process.uid));
-    let filter = seccomp.map(|program| Filter { program, ..Filter::default() });
-    let (before, after) = process.ops(filter, place);
+    let (before, after) = process.ops(seccomp, place);
     ops.extend(before);
     if options.lifetime == Lifetime::OfParent {
         ops.push(Op::DieWithParent(Signal::KILL));

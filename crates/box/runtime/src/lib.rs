@@ -28,11 +28,12 @@ mod step;
 pub use error::{Cause, Error};
 pub use exec::{Options, Target, exec};
 pub use hooks::run_hooks;
+pub use plan::seccomp::exec_filter;
 pub use plan::{Inputs, Keyring, Lifetime, Plan, parse, plan};
 pub use rootfs::Rootfs;
 pub use spawn::{Created, Running, Stdio, Waiting, kill_all, listen, spawn, start, waits};
 pub use step::{Step, Who};
-pub use sys::child::Labels;
+pub use sys::child::{Filter, Labels};
 
 #[cfg(test)]
 mod tests;

@@ -204,18 +204,13 @@ fn try_exec(
     if request.seccomp && seccomp.is_none() {
         return Err(Error::MissingDescriptor { what: "a seccomp program" });
     }
-    let seccomp = seccomp.map(read_all).transpose()?;
+    let program = seccomp.map(read_all).transpose()?;
+    let filter = program.map(|program| runtime::Filter { program, ..runtime::Filter::default() });
     let (stdio, ends) = stdio(request.process.terminal, request.open_stdin)?;
     let Some(cgroup) = &running.cgroup else { return Err(Error::NotRunning) };
     let target = Target { pid: running.pid, pidfd: running.pidfd.as_fd(), cgroup };
-    let mut created = runtime::exec(
-        &target,
-        &request.process,
-        seccomp,
-        stdio,
-        runtime::Options::supervised(),
-        &mut |_| {},
-    )?;
+    let mut created =
+        runtime::exec(&target, &request.process, filter, stdio, runtime::Options::supervised(), &mut |_| {})?;
     let streams = streams(ends, created.take_terminal(), request.open_stdin)?;
     let Running { pid, pidfd, .. } = created.start(&mut |_| {})?;
     Ok(Task::new(epoll, key, (pid, pidfd), streams, true)?)

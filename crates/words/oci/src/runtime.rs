@@ -16,7 +16,7 @@ pub use linux::{
     Device, DeviceType, IdMapping, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceType, NetDevice,
     Personality, TimeOffset,
 };
-pub use parse::ParseError;
+pub use parse::{ParseError, from_json};
 pub use process::{Capabilities, ConsoleSize, CpuAffinity, IoPriority, Process, Rlimit, Scheduler, User};
 pub use resources::{
     BlockIo, Cpu, DeviceRule, HugepageLimit, InterfacePriority, Memory, Network, Pids, Rdma, Resources,

@@ -320,3 +320,20 @@ fn hooks_run_in_order_with_the_state_on_their_input() {
     assert!(bed.run(&["run", "a"]).fails_with(1).contains("exit status 3"));
     bed.assert_nothing_left();
 }
+
+#[test]
+fn exec_has_the_containers_filter_with_its_flags() {
+    let bed = Bed::new();
+    bed.configure(|config| {
+        config["linux"]["seccomp"] = serde_json::json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "flags": ["SECCOMP_FILTER_FLAG_LOG"],
+            "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}],
+        });
+    });
+    bed.script("exec sleep 1000");
+    bed.start("filtered");
+    let said = bed.run(&["exec", "filtered", "mkdir", "/tmp/made"]).fails_with(1);
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!(bed.run(&["exec", "filtered", "sh", "-c", "echo others pass"]).ok(), "others pass\n");
+}

@@ -57,7 +57,7 @@ fn broken_configurations_name_the_field() {
         (
             Box::new(|c: &mut Value| c["linux"]["namespaces"][2]["type"] = json!("foo"))
                 as Box<dyn FnOnce(&mut Value)>,
-            "linux.namespaces[2].type: unknown variant `foo`",
+            "linux.namespaces[2].type: unknown namespace \"foo\"",
         ),
         (Box::new(|c: &mut Value| c["process"]["args"] = json!(["sh", 7])), "process.args[1]: invalid type"),
         (Box::new(|c: &mut Value| c["process"]["args"] = json!([])), "process.args: is empty"),

@@ -6,7 +6,7 @@ use crate::flags::{Given, Order, switch, text};
 use crate::foreground::{self, Terminal};
 use crate::global::Global;
 use crate::store::{CONFIG, Container, Status};
-use crate::{Error, console, pid_file, process, seccomp};
+use crate::{Error, console, pid_file, process};
 use oci::runtime::{Process, Spec, User};
 use runtime::{Lifetime, Options, Running, Target};
 use std::os::fd::AsFd as _;
@@ -78,7 +78,8 @@ fn exec(global: &Global, call: Call) -> Result<u8, Error> {
     let target = Target { pid: record.pid, pidfd: pidfd.as_fd(), cgroup: &cgroup };
     let stdio = process::stdio(wanted.terminal)?;
     let options = Options { lifetime: Lifetime::Own, preserved: preserved.fds };
-    let filter = seccomp::compile(&spec)?;
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    let filter = profile.map(runtime::exec_filter).transpose().map_err(Error::Process)?;
     let mut created =
         runtime::exec(&target, &wanted, filter, stdio, options, &mut |_| ()).map_err(Error::Process)?;
     let terminal = created.take_terminal();

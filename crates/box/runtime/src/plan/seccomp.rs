@@ -63,6 +63,18 @@ pub(crate) fn plan(profile: &Seccomp) -> Result<Planned, Error> {
     Ok(Planned { filter: Filter { program, flags, listener }, agent })
 }
 
+/// Compiles a container's profile for a further process in it.
+///
+/// # Errors
+/// As [`crate::plan`]; Unimplemented for one with notifications, since a further process has no agent.
+pub fn exec_filter(profile: &Seccomp) -> Result<Filter, Error> {
+    let Planned { filter, agent } = plan(profile)?;
+    match agent {
+        None => Ok(filter),
+        Some(_) => Err(Error::not_implemented("linux.seccomp", "SCMP_ACT_NOTIFY for further processes")),
+    }
+}
+
 /// Returns the profile in the compiler's form.
 fn domain(profile: &Seccomp) -> ::seccomp::Profile {
     let argument = |arg: &oci::runtime::Arg| ::seccomp::Argument {

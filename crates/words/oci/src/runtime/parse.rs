@@ -29,8 +29,16 @@ impl Spec {
     /// # Errors
     /// The first field that is wrong, with the rule that it breaks.
     pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
-        serde_json::from_slice(text).map_err(|error| explain(text, &error))
+        from_json(text)
     }
+}
+
+/// Reads JSON of the specification: a configuration, a process, resources.
+///
+/// # Errors
+/// The first field that is wrong, with the rule that it breaks.
+pub fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, ParseError> {
+    serde_json::from_slice(text).map_err(|error| explain(text, &error))
 }
 
 /// Says which field of a text the error is about.

@@ -178,6 +178,8 @@ impl Machine {
             }
             Found::Nothing if self.run.intent == Intent::Run => {
                 self.phase = Phase::Running;
+                // The last engine may have answered the start and died before it wrote the time down.
+                self.run.started_at.get_or_insert(now);
                 self.step(now, Event::ShimLost)
             }
             Found::Nothing => self.resume(Vec::new()),

@@ -453,6 +453,14 @@ fn engine_that_starts_finds_nothing_of_a_container_that_should_run() {
 }
 
 #[test]
+fn start_that_was_answered_and_not_yet_written_down_has_ended_too() {
+    let mut machine = Machine::new(policy(RestartPolicy::No), stored(Intent::Run, None, false));
+    let actions = machine.step(3 * SECOND, Event::Found(Found::Nothing));
+    assert!(actions.contains(&die(137, 0)), "{actions:?}");
+    assert_eq!((machine.run.started_at, machine.run.exit_code), (Some(3 * SECOND), 137));
+}
+
+#[test]
 fn engine_that_starts_resumes_what_the_policy_wants() {
     let resumed = vec![Persist, Launch];
     let removed = vec![Forget];
